@@ -1,0 +1,248 @@
+/**
+ * The rules of the house hold only as long as their tools go red. Here each is given an offender.
+ */
+import { spawnSync } from "node:child_process";
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folders = ["wire", "drain", "server", "ws", "process", "admin", "drill", "cli"] as const;
+type Folder = (typeof folders)[number];
+
+/** The import table. Every edge between two folders that is not here is forbidden. */
+const mayImport: Record<Folder, readonly Folder[]> = {
+  wire: [],
+  drain: [],
+  server: ["wire", "drain"],
+  ws: ["server"],
+  process: ["server"],
+  admin: ["server"],
+  drill: ["wire"],
+  cli: ["wire", "drain", "server", "ws", "process", "admin", "drill"],
+};
+
+const scratch = mkdtempSync(join(tmpdir(), "lastcall-house-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+let trees = 0;
+
+/** Writes the files into an empty tree with the repository's lint rules and returns what they say: `path rule`. */
+function lint(files: Record<string, string>): Set<string> {
+  const tree = join(scratch, String(trees++));
+  mkdirSync(tree);
+  copyFileSync(join(root, ".oxlintrc.json"), join(tree, ".oxlintrc.json"));
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(tree, path)), { recursive: true });
+    writeFileSync(join(tree, path), content);
+  }
+  const oxlint = join(root, "node_modules/oxlint/bin/oxlint");
+  const { stdout, status } = spawnSync(process.execPath, [oxlint, "--format=json"], {
+    cwd: tree,
+    encoding: "utf8",
+  });
+  const { diagnostics } = JSON.parse(stdout) as { diagnostics: { filename: string; code: string }[] };
+  expect(status).toBe(diagnostics.length === 0 ? 0 : 1);
+  return new Set(diagnostics.map(({ filename, code }) => `${filename} ${code}`));
+}
+
+const RESTRICTED_IMPORT = "eslint(no-restricted-imports)";
+
+describe("the import table", () => {
+  it("has a row for every folder in src", () => {
+    const present = readdirSync(join(root, "src"), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+    expect(folders).toEqual(expect.arrayContaining(present));
+  });
+
+  const forms: Record<string, (path: string) => string> = {
+    "an import": (path) => `import { thing } from "${path}";\nexport const used = thing;\n`,
+    "an import of a type": (path) => `import type { Thing } from "${path}";\nexport type Used = Thing;\n`,
+    "a re-export": (path) => `export { thing } from "${path}";\n`,
+    "a dynamic import": (path) => `export const used = () => import("${path}");\n`,
+  };
+  for (const [form, write] of Object.entries(forms)) {
+    it(`is red for every forbidden edge and green for every other, as ${form}`, () => {
+      const files: Record<string, string> = {};
+      const forbidden: string[] = [];
+      for (const from of folders) {
+        files[`src/${from}/thing.ts`] = "export const thing = 1;\nexport type Thing = number;\n";
+        files[`src/${from}/same-folder.ts`] = write("./thing.js");
+        for (const to of folders.filter((folder) => folder !== from)) {
+          files[`src/${from}/imports-${to}.ts`] = write(`../${to}/thing.js`);
+          if (!mayImport[from].includes(to)) {
+            forbidden.push(`src/${from}/imports-${to}.ts ${RESTRICTED_IMPORT}`);
+          }
+        }
+      }
+      expect(lint(files)).toEqual(new Set(forbidden));
+    });
+  }
+
+  it("is red for an import written as a type, which would pass it unseen", () => {
+    const files = { "src/wire/a.ts": `export type Used = import("../server/thing.js").Thing;\n` };
+    expect(lint(files)).toEqual(new Set(["src/wire/a.ts typescript(consistent-type-imports)"]));
+  });
+
+  it("lets src/index.ts export from server only", () => {
+    const verdicts = Object.fromEntries(
+      folders.map((folder) => [
+        folder,
+        lint({ "src/index.ts": `export { thing } from "./${folder}/thing.js";\n` }).size === 0,
+      ]),
+    );
+    expect(Object.keys(verdicts).filter((folder) => verdicts[folder])).toEqual(["server"]);
+  });
+
+  it("is red when a folder reaches the others through src/index.ts or the built package", () => {
+    const offenders = folders
+      .filter((folder) => folder !== "cli")
+      .flatMap((folder): [string, string][] => [
+        [`src/${folder}/through-index.ts`, `export { thing } from "../index.js";\n`],
+        [`src/${folder}/through-package.ts`, `export { thing } from "lastcall";\n`],
+        [`src/${folder}/through-subpath.ts`, `export { thing } from "lastcall/process";\n`],
+      ]);
+    expect(lint(Object.fromEntries(offenders))).toEqual(
+      new Set(offenders.map(([path]) => `${path} ${RESTRICTED_IMPORT}`)),
+    );
+  });
+
+  it("is red for a cycle", () => {
+    const found = lint({
+      "src/server/a.ts": `import { b } from "./b.js";\nexport const a = () => b;\n`,
+      "src/server/b.ts": `import { a } from "./a.js";\nexport const b = () => a;\n`,
+    });
+    expect(found).toEqual(new Set(["src/server/a.ts import(no-cycle)", "src/server/b.ts import(no-cycle)"]));
+  });
+});
+
+describe("a pure core", () => {
+  const impureModules = [
+    "node:net",
+    "node:http",
+    "node:timers",
+    "node:timers/promises",
+    "node:fs",
+    "net",
+    "ws",
+  ];
+  const impureGlobals = [
+    "setTimeout",
+    "setInterval",
+    "setImmediate",
+    "queueMicrotask",
+    "Date",
+    "performance",
+    "process",
+    "globalThis",
+  ];
+
+  it("imports nothing that does I/O or keeps time", () => {
+    const offenders = ["wire", "drain"].flatMap((folder) =>
+      impureModules.map((module, index): [string, string] => [
+        `src/${folder}/module-${index}.ts`,
+        `export * as used from "${module}";\n`,
+      ]),
+    );
+    expect(lint(Object.fromEntries(offenders))).toEqual(
+      new Set(offenders.map(([path]) => `${path} ${RESTRICTED_IMPORT}`)),
+    );
+  });
+
+  it("uses no timer, no clock and no chance", () => {
+    const offenders = ["wire", "drain"].flatMap((folder) =>
+      impureGlobals.map((name): [string, string] => [
+        `src/${folder}/${name}.ts`,
+        `export const used = () => ${name};\n`,
+      ]),
+    );
+    const chance = { "src/drain/chance.ts": "export const used = () => Math.random();\n" };
+    expect(lint({ ...Object.fromEntries(offenders), ...chance })).toEqual(
+      new Set([
+        ...offenders.map(([path]) => `${path} eslint(no-restricted-globals)`),
+        "src/drain/chance.ts eslint(no-restricted-properties)",
+      ]),
+    );
+  });
+
+  it("may use the bytes and the hash that the wire is made of, but only there", () => {
+    const files = {
+      "src/wire/bytes.ts": `export { isUtf8 } from "node:buffer";\nexport { createHash } from "node:crypto";\n`,
+      "src/server/timers.ts": `export const used = () => [setTimeout, Date, performance, process];\n`,
+    };
+    expect(lint(files)).toEqual(new Set());
+    expect(lint({ "src/drain/hash.ts": files["src/wire/bytes.ts"] }).size).toBe(1);
+  });
+});
+
+describe("the library", () => {
+  it("prints nothing outside cli", () => {
+    const files = {
+      "src/server/loud.ts": `export const loud = () => console.log("here");\n`,
+      "src/cli/loud.ts": `export const loud = () => console.log("here");\n`,
+    };
+    expect(lint(files)).toEqual(new Set(["src/server/loud.ts eslint(no-console)"]));
+  });
+});
+
+describe("a test file that leaves something open", () => {
+  const connected = `
+    const { connect, createServer } = await import("node:net");
+    const { once } = await import("node:events");
+    const server = createServer((socket) => socket.resume()).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const socket = connect(server.address().port, "127.0.0.1");
+    await once(socket, "connect");
+    server.close();`;
+  const left: Record<string, string> = {
+    server: `(await import("node:net")).createServer().listen(0, "127.0.0.1");`,
+    socket: connected,
+    timeout: `setTimeout(() => {}, 60_000);`,
+    interval: `setInterval(() => {}, 60_000);`,
+    child: `(await import("node:child_process")).spawn("sleep", ["5"], { stdio: "ignore" });`,
+    signal: `process.on("SIGTERM", () => {});`,
+    unreferenced: `(await import("./src/unreferenced.mjs")).start();`,
+  };
+  const closed: Record<string, string> = {
+    nothing: "",
+    closing: `${connected} socket.end(); setTimeout(() => {}, 20);`,
+    "unreferenced by others": `setTimeout(() => {}, 60_000).unref();`,
+  };
+
+  it("fails, and one that closes in time does not", () => {
+    const tree = join(scratch, "open-handles");
+    mkdirSync(join(tree, "src"), { recursive: true });
+    for (const [name, body] of Object.entries({ ...left, ...closed })) {
+      writeFileSync(join(tree, `${name}.test.mjs`), `it("ends well", async () => {${body}});\n`);
+    }
+    writeFileSync(
+      join(tree, "src/unreferenced.mjs"),
+      "export const start = () => setTimeout(() => {}, 60_000).unref();\n",
+    );
+    const config = {
+      globals: true,
+      pool: "forks",
+      fileParallelism: false,
+      setupFiles: [join(root, "test/tools/open-handles.ts")],
+    };
+    writeFileSync(
+      join(tree, "vitest.config.mjs"),
+      `export default { test: ${JSON.stringify(config)}, cacheDir: "cache" };\n`,
+    );
+    const { stdout } = spawnSync(
+      process.execPath,
+      [join(root, "node_modules/vitest/vitest.mjs"), "run", "--reporter=json"],
+      { cwd: tree, encoding: "utf8", env: { ...process.env, TEST_TIME_SCALE: "0.2" } },
+    );
+    const { testResults } = JSON.parse(stdout) as {
+      testResults: { name: string; status: string; message: string }[];
+    };
+    const red = testResults.filter(({ status }) => status === "failed");
+    expect(testResults).toHaveLength(Object.keys({ ...left, ...closed }).length);
+    expect(red.map(({ name }) => basename(name, ".test.mjs")).sort()).toEqual(Object.keys(left).sort());
+    for (const { message } of red) expect(message).toContain("This test file left open");
+  });
+});
