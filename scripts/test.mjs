@@ -28,8 +28,10 @@ function node(...args) {
 node("scripts/build.mjs");
 
 const args = process.argv.slice(2);
-const vitest = ["node_modules/vitest/vitest.mjs", "run"];
-if (args.length === 0) vitest.push("--coverage");
-// The numbers that .ci/run adds up.
-if (inCI) vitest.push("--reporter=default", "--reporter=json", "--outputFile.json=.cache/vitest.json");
-node(...vitest, ...args);
+const vitest = ["node_modules/vitest/vitest.mjs", "run", ...args];
+if (args.length === 0) {
+  // The numbers that scripts/check.mjs adds up.
+  const reporters = ["--reporter=default", "--reporter=json", "--outputFile.json=.cache/vitest.json"];
+  vitest.push("--coverage", ...reporters);
+}
+node(...vitest);

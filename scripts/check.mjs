@@ -1,0 +1,66 @@
+/**
+ * `npm run check`: everything that has to hold before a change is handed in, as .ci/run does it. Every step runs,
+ * also after a failed one; the last line counts the steps and vitest's tests together.
+ */
+import { spawnSync } from "node:child_process";
+import { readFileSync, rmSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+const TEST_RESULTS = ".cache/vitest.json";
+const MINUTE = 60_000;
+
+/** @type {readonly { name: string, command: string, minutes: number }[]} */
+const steps = [
+  { name: "tests", command: "npm test", minutes: 9 },
+  { name: "types", command: "npm run types", minutes: 2 },
+  { name: "lint and import table", command: "npm run lint", minutes: 2 },
+  { name: "format", command: "npm run format:check", minutes: 2 },
+  { name: "build", command: "npm run build", minutes: 2 },
+  { name: "the main job", command: "npm start", minutes: 2 },
+  { name: "package.json fits the package", command: "npx --no-install publint --strict", minutes: 2 },
+  {
+    name: "types resolve for every importer",
+    command: "npx --no-install attw --pack . --profile esm-only",
+    minutes: 2,
+  },
+  { name: "nothing unused", command: "npx --no-install knip", minutes: 2 },
+  { name: "every export documented", command: "npm run docs", minutes: 2 },
+  { name: "the packed tarball works", command: "npm run test:package", minutes: 5 },
+];
+
+/** How many of vitest's tests passed and failed; none when it did not come that far. */
+function countTests() {
+  try {
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(TEST_RESULTS, "utf8"));
+    return { passed: Number(numPassedTests), failed: Number(numFailedTests) };
+  } catch {
+    return { passed: 0, failed: 0 };
+  }
+}
+
+rmSync(TEST_RESULTS, { force: true });
+
+/** @type {string[]} */
+const failedSteps = [];
+for (const { name, command, minutes } of steps) {
+  console.log(`\n### ${name}: ${command}`);
+  const began = performance.now();
+  const { status } = spawnSync(command, {
+    shell: true,
+    stdio: ["ignore", "inherit", "inherit"],
+    timeout: minutes * MINUTE,
+  });
+  const seconds = ((performance.now() - began) / 1000).toFixed(1);
+  console.log(`### ${name}: ${status === 0 ? "passed" : "FAILED"} after ${seconds} s`);
+  if (status !== 0) failedSteps.push(name);
+}
+
+const tests = countTests();
+const passed = tests.passed + steps.length - failedSteps.length;
+const failed = tests.failed + failedSteps.length;
+console.log("");
+for (const name of failedSteps) console.log(`failed: ${name}`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 ? 0 : 1;
