@@ -74,9 +74,7 @@ export class Decoder {
   /** True when no frame and no fragmented message has begun without having ended. */
   get atBoundary(): boolean {
     return (
-      this.#missing === undefined &&
-      this.#partialHeader === undefined &&
-      this.#fragmentedOpcode === undefined
+      this.#missing === undefined && this.#partialHeader === undefined && this.#fragmentedOpcode === undefined
     );
   }
 
@@ -111,16 +109,23 @@ export class Decoder {
     if (partial === undefined) {
       const length = this.#parseHeader(chunk, offset);
       if (length !== undefined) return offset + length;
-      if (!this.#finished && offset < chunk.length) {
-        // A copy: a few bytes of header must not keep a whole chunk alive.
-        this.#partialHeader = Buffer.from(chunk.subarray(offset));
-      }
+      // A copy: a few bytes of header must not keep a whole chunk alive.
+      if (offset < chunk.length) this.#keepPartialHeader(Buffer.from(chunk.subarray(offset)));
       return undefined;
     }
     const whole = Buffer.concat([partial, chunk.subarray(offset, offset + LONGEST_HEADER - partial.length)]);
     const length = this.#parseHeader(whole, 0);
-    this.#partialHeader = length === undefined ? whole : undefined;
-    return length === undefined ? undefined : offset + length - partial.length;
+    if (length === undefined) {
+      this.#keepPartialHeader(whole);
+      return undefined;
+    }
+    this.#partialHeader = undefined;
+    return offset + length - partial.length;
+  }
+
+  /** Keeps what is there of a header, unless the frame was refused: then nothing of it is needed. */
+  #keepPartialHeader(bytes: Buffer): void {
+    if (!this.#finished) this.#partialHeader = bytes;
   }
 
   /**
@@ -180,7 +185,8 @@ export class Decoder {
     masked: boolean,
     length: number,
   ): string | undefined {
-    if ((first & RESERVED_BITS) !== 0) return "a frame with a reserved bit set, but no extension was negotiated";
+    if ((first & RESERVED_BITS) !== 0)
+      return "a frame with a reserved bit set, but no extension was negotiated";
     if (!isDefined(opcode)) return `a frame with the undefined opcode ${opcode}`;
     if (masked !== this.#options.masked) {
       return masked ? "a masked frame from a server" : "a frame from a client without a mask";
@@ -238,7 +244,7 @@ export class Decoder {
       return;
     }
 
-    if (whole && this.#final && this.#message === undefined && this.#fragmentedOpcode === undefined) {
+    if (whole && this.#final && this.#message === undefined) {
       this.#unmask(chunk, offset, end);
       this.#emitMessage(opcode, chunk.subarray(offset, end));
       return;

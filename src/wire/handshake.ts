@@ -39,7 +39,9 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 export function readHandshake(request: RequestHead): Handshake | HandshakeRefusal {
   const { headers } = request;
   if (request.method !== "GET") {
-    return refuse(405, `A WebSocket handshake is a GET request; this was ${request.method}.`, { Allow: "GET" });
+    return refuse(405, `A WebSocket handshake is a GET request; this was ${request.method}.`, {
+      Allow: "GET",
+    });
   }
   if (!listed(headers["upgrade"]).includes("websocket")) {
     return refuse(426, "This address speaks WebSocket: send 'Upgrade: websocket'.", {
@@ -129,7 +131,7 @@ export function switchingProtocols(key: string, protocol: string | undefined): s
  */
 export function isSameHost(origin: string, host: string | undefined): boolean {
   const from = parseUrl(origin);
-  if (from === undefined || from.host === "") return false;
+  if (from === undefined || from.host === "" || host === undefined) return false;
   return parseUrl(`${from.protocol}//${host}`)?.host === from.host;
 }
 
