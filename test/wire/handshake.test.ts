@@ -1,0 +1,240 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  acceptKey,
+  isProtocolName,
+  isSameHost,
+  normalizeOrigin,
+  readHandshake,
+  switchingProtocols,
+  type RequestHead,
+} from "../../src/wire/handshake.js";
+
+const KEY = "dGhlIHNhbXBsZSBub25jZQ==";
+
+function request(headers: RequestHead["headers"] = {}, head: Partial<RequestHead> = {}): RequestHead {
+  return {
+    method: "GET",
+    url: "/chat",
+    httpVersion: "1.1",
+    ...head,
+    headers: {
+      host: "server.example.com",
+      upgrade: "websocket",
+      connection: "Upgrade",
+      "sec-websocket-key": KEY,
+      "sec-websocket-version": "13",
+      ...headers,
+    },
+  };
+}
+
+describe("reading a handshake", () => {
+  it("accepts the RFC's own example", () => {
+    const headers = { "sec-websocket-protocol": "chat, superchat", origin: "http://example.com" };
+    expect(readHandshake(request(headers))).toEqual({ key: KEY, protocols: ["chat", "superchat"] });
+  });
+
+  it("accepts a request that offers no subprotocol", () => {
+    expect(readHandshake(request())).toEqual({ key: KEY, protocols: [] });
+  });
+
+  for (const [what, headers] of [
+    ["Upgrade in any case", { upgrade: "WebSocket" }],
+    ["Upgrade among others", { upgrade: "h2c, websocket" }],
+    ["Connection in any case among others, as Firefox sends it", { connection: "keep-alive, Upgrade" }],
+    ["Connection without spaces", { connection: "keep-alive,upgrade" }],
+  ] as const) {
+    it(`accepts ${what}`, () => {
+      expect(readHandshake(request(headers))).toEqual({ key: KEY, protocols: [] });
+    });
+  }
+
+  for (const method of ["POST", "HEAD", "OPTIONS", "get"]) {
+    it(`refuses ${method} with 405 and names what is allowed`, () => {
+      const refusal = readHandshake(request({}, { method }));
+      expect(refusal).toMatchObject({ status: 405, headers: { Allow: "GET" } });
+      expect(refusal).toHaveProperty("message", expect.stringContaining(method));
+    });
+  }
+
+  for (const upgrade of [undefined, "", "h2c", "websockets", "websocket2", ["h2c", "tls/1.0"]]) {
+    it(`answers a request that upgrades to ${JSON.stringify(upgrade)} with 426 and what to upgrade to`, () => {
+      expect(readHandshake(request({ upgrade }))).toMatchObject({
+        status: 426,
+        headers: { Upgrade: "websocket", "Sec-WebSocket-Version": "13" },
+      });
+    });
+  }
+
+  for (const version of [undefined, "", "8", "12", "14", "013", "13, 8"]) {
+    it(`answers the version ${JSON.stringify(version)} with 426 and the version spoken here`, () => {
+      const refusal = readHandshake(request({ "sec-websocket-version": version }));
+      expect(refusal).toMatchObject({ status: 426, headers: { "Sec-WebSocket-Version": "13" } });
+      expect(refusal).toHaveProperty("message", expect.stringContaining(version ?? "missing"));
+    });
+  }
+
+  for (const httpVersion of ["1.0", "0.9", "2.0"]) {
+    it(`refuses HTTP/${httpVersion} with 400`, () => {
+      expect(readHandshake(request({}, { httpVersion }))).toMatchObject({ status: 400, headers: {} });
+    });
+  }
+
+  for (const [what, headers] of [
+    ["no Connection header", { connection: undefined }],
+    ["a Connection header without 'upgrade'", { connection: "keep-alive, upgraded" }],
+    ["no Host header", { host: undefined }],
+    ["an empty Host header", { host: "" }],
+    ["no key", { "sec-websocket-key": undefined }],
+    ["an empty key", { "sec-websocket-key": "" }],
+    ["a key of 15 bytes", { "sec-websocket-key": Buffer.alloc(15).toString("base64") }],
+    ["a key of 17 bytes", { "sec-websocket-key": Buffer.alloc(17).toString("base64") }],
+    ["a key with something behind it", { "sec-websocket-key": `${KEY}x` }],
+    ["a key with something before it", { "sec-websocket-key": `x${KEY}` }],
+    ["a key with bits that no byte uses", { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAB==" }],
+    ["two keys", { "sec-websocket-key": [KEY, KEY] }],
+    ["an empty subprotocol header", { "sec-websocket-protocol": "" }],
+    ["an empty subprotocol in the list", { "sec-websocket-protocol": "chat,,superchat" }],
+    ["a subprotocol with a space", { "sec-websocket-protocol": "super chat" }],
+    ["a subprotocol that could end the header", { "sec-websocket-protocol": "chat\r\nX: y" }],
+    ["a subprotocol offered twice", { "sec-websocket-protocol": "chat, superchat, chat" }],
+  ] as const) {
+    it(`refuses ${what} with 400 and a sentence`, () => {
+      const refusal = readHandshake(request(headers as unknown as RequestHead["headers"]));
+      expect(refusal).toMatchObject({ status: 400, message: expect.stringMatching(/^[A-Z].*\.$/) });
+    });
+  }
+
+  it("accepts every key of 16 bytes", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ minLength: 16, maxLength: 16 }), (bytes) => {
+        const key = Buffer.from(bytes).toString("base64");
+        expect(readHandshake(request({ "sec-websocket-key": key }))).toEqual({ key, protocols: [] });
+      }),
+    );
+  });
+
+  it("gives the offered subprotocols in the client's order, from one header or from several", () => {
+    const names = fc.uniqueArray(fc.stringMatching(/^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,12}$/), {
+      minLength: 1,
+      maxLength: 6,
+    });
+    fc.assert(
+      fc.property(names, fc.boolean(), (protocols, several) => {
+        const header = several ? protocols : protocols.join(" , ");
+        expect(readHandshake(request({ "sec-websocket-protocol": header }))).toEqual({ key: KEY, protocols });
+      }),
+    );
+  });
+
+  it("throws nothing, whatever the headers say", () => {
+    const value = fc.oneof(fc.string(), fc.array(fc.string()), fc.constant(undefined));
+    const names = [
+      "host",
+      "upgrade",
+      "connection",
+      "sec-websocket-key",
+      "sec-websocket-version",
+      "sec-websocket-protocol",
+    ];
+    const headers = fc.dictionary(fc.constantFrom(...names), value);
+    fc.assert(
+      fc.property(headers, (headers) => {
+        readHandshake(request(headers));
+      }),
+    );
+  });
+});
+
+describe("answering a handshake", () => {
+  it("hashes the key as RFC 6455 §1.3 does", () => {
+    expect(acceptKey(KEY)).toBe("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+  });
+
+  it("is the RFC's own answer, with the chosen subprotocol", () => {
+    expect(switchingProtocols(KEY, "chat")).toBe(
+      "HTTP/1.1 101 Switching Protocols\r\n" +
+        "Upgrade: websocket\r\n" +
+        "Connection: Upgrade\r\n" +
+        "Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n" +
+        "Sec-WebSocket-Protocol: chat\r\n" +
+        "\r\n",
+    );
+  });
+
+  it("names no subprotocol when none was chosen", () => {
+    expect(switchingProtocols(KEY, undefined)).not.toContain("Protocol:");
+  });
+});
+
+describe("the name of a subprotocol", () => {
+  for (const name of ["chat", "lastcall.v1", "graphql-transport-ws", "a", "!#$%&'*+-.^_`|~09AZaz"]) {
+    it(`may be ${name}`, () => {
+      expect(isProtocolName(name)).toBe(true);
+    });
+  }
+
+  for (const name of ["", "super chat", "a,b", "a/b", "a\r\nb", "chat\n", "ü", "a:b", "(a)", '"a"']) {
+    it(`may not be ${JSON.stringify(name)}`, () => {
+      expect(isProtocolName(name)).toBe(false);
+    });
+  }
+});
+
+describe("the same host", () => {
+  for (const [origin, host] of [
+    ["http://example.com", "example.com"],
+    ["http://example.com:8080", "example.com:8080"],
+    ["https://example.com", "example.com"],
+    ["https://example.com", "example.com:443"],
+    ["http://example.com", "example.com:80"],
+    ["http://EXAMPLE.com", "Example.COM"],
+    ["http://[::1]:8080", "[::1]:8080"],
+    ["http://127.0.0.1:3000", "127.0.0.1:3000"],
+  ] as const) {
+    it(`is behind the origin ${origin} and the Host ${host}`, () => {
+      expect(isSameHost(origin, host)).toBe(true);
+    });
+  }
+
+  for (const [origin, host] of [
+    ["http://evil.example", "example.com"],
+    ["http://example.com.evil.example", "example.com"],
+    ["http://sub.example.com", "example.com"],
+    ["http://example.com:8081", "example.com:8080"],
+    ["http://example.com", "example.com:8080"],
+    ["https://example.com", "example.com:80"],
+    ["null", "null"],
+    ["", "example.com"],
+    ["example.com", "example.com"],
+    ["file:///etc/passwd", ""],
+    ["http://example.com", ""],
+    ["http://example.com", undefined],
+    ["http://undefined", undefined],
+    ["http://example.com", "two words"],
+  ] as const) {
+    it(`is not behind the origin ${JSON.stringify(origin)} and the Host ${JSON.stringify(host)}`, () => {
+      expect(isSameHost(origin, host)).toBe(false);
+    });
+  }
+});
+
+describe("an origin as browsers send it", () => {
+  for (const [given, normal] of [
+    ["https://example.com", "https://example.com"],
+    ["https://Example.com:443/", "https://example.com"],
+    ["http://example.com:80/path?query", "http://example.com"],
+    ["http://example.com:8080", "http://example.com:8080"],
+    ["https://bücher.example", "https://xn--bcher-kva.example"],
+    ["null", undefined],
+    ["example.com", undefined],
+    ["", undefined],
+    ["*", undefined],
+    ["file:///etc/passwd", undefined],
+  ] as const) {
+    it(`is ${normal} for ${JSON.stringify(given)}`, () => {
+      expect(normalizeOrigin(given)).toBe(normal);
+    });
+  }
+});
