@@ -1,0 +1,66 @@
+/** How a server goes down: the options of a drain, their defaults, and how their times fit into one another. */
+
+/** Times are in milliseconds. `Infinity` is allowed for `quiet`, `patience`, `lastCall` and `pace` only. */
+export interface DrainOptions {
+  /** When everything is forced, counted from the call of `shutdown()`, lame duck included. Default 25 000. */
+  deadline: number;
+  /** When queued messages are handed back instead of started, from the call. Default: 80 % of `deadline`. */
+  lastCall: number;
+  /** How long a connection that is never quiet is served before the cut, from its own start. Default 5 000. */
+  patience: number;
+  /**
+   * How long a connection must be quiet before the cut; never under twice the measured round trip. 0: the cut
+   * comes as soon as the connection is quiet. Default 100.
+   */
+  quiet: number;
+  /** How long a Pong may take that proves the barrier, in time that we read. Default 2 000. */
+  barrierTimeout: number;
+  /** How long handshakes on accepted sockets may take once the door is closed. Default 1 000. */
+  handshakeGrace: number;
+  /** How long a peer that should read or answer Close may show no progress. Default 3 000. */
+  closeTimeout: number;
+  /** How long the peer's FIN is awaited after both Close frames. Default 1 000. */
+  lingerTimeout: number;
+  /** How long accepting goes on after the call, with readiness already false. Default 0. */
+  lameDuck: number;
+  /** Connections that begin to drain per second, at most, as long as the deadline allows. Default 5 000. */
+  pace: number;
+  /** Close code of the drain. Default 1012, service restart. */
+  code: number;
+  /** Close reason of the drain, up to 123 bytes of UTF-8. Default "service restart". */
+  reason: string;
+}
+
+/** Last call comes after this part of the deadline, unless it is given. */
+export const LAST_CALL_SHARE = 0.8;
+
+/** The defaults of `DrainOptions`. */
+export const drainDefaults: Readonly<DrainOptions> = Object.freeze({
+  deadline: 25_000,
+  lastCall: LAST_CALL_SHARE * 25_000,
+  patience: 5_000,
+  quiet: 100,
+  barrierTimeout: 2_000,
+  handshakeGrace: 1_000,
+  closeTimeout: 3_000,
+  lingerTimeout: 1_000,
+  lameDuck: 0,
+  pace: 5_000,
+  code: 1012,
+  reason: "service restart",
+});
+
+/**
+ * Lays given options over others. A `lastCall` that is not given follows the deadline; one that reaches past it
+ * is clamped, and so is a `patience` that reaches past the last call, since both then mean "until then".
+ */
+export function layDrainOptions(given: Partial<DrainOptions>, under: Readonly<DrainOptions>): DrainOptions {
+  const options = { ...under, ...given };
+  if (given.lastCall === undefined && given.deadline !== undefined) {
+    options.lastCall = LAST_CALL_SHARE * given.deadline;
+  }
+  options.lastCall = Math.min(options.lastCall, options.deadline);
+  if (options.patience !== Infinity) options.patience = Math.min(options.patience, options.lastCall);
+  options.handshakeGrace = Math.min(options.handshakeGrace, options.deadline);
+  return options;
+}

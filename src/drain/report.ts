@@ -1,0 +1,211 @@
+/** The account of a shutdown: what it holds, how it is gathered, and how it reads. */
+
+/** The account of a shutdown. Plain JSON; `String(report)` tells it in prose. */
+export interface DrainReport {
+  /**
+   * `clean`: everything was served, sent and confirmed. `unconfirmed`: served and sent as far as that was possible,
+   * but some peer never confirmed it or was gone. `forced`: something was destroyed or abandoned.
+   */
+  outcome: "clean" | "unconfirmed" | "forced";
+  /** When shutdown was asked for, ISO 8601. */
+  startedAt: string;
+  /** From the call until nothing was left, in milliseconds of a monotonic clock. */
+  duration: number;
+  connections: {
+    /** Connections there were when shutdown began or that came in through the closing door. */
+    total: number;
+    /** Closed by us, and the peer confirmed it. */
+    closed: number;
+    /** The peer left first. */
+    left: number;
+    /** Closed by us; the peer never confirmed it. */
+    unconfirmed: number;
+    /** Destroyed. */
+    forced: number;
+    /** Barrier unanswered. Counted beside the others: such a connection is one of them as well. */
+    unproven: number;
+  };
+  /** Counted since the drain began. */
+  messages: {
+    /** Delivered to a handler, which is finished with it. */
+    served: number;
+    /** Never started. */
+    handedBack: number;
+    /** Replies that nobody could get. */
+    undelivered: number;
+    /** Started or queued when their connection was forced. */
+    abandoned: number;
+  };
+  /** Whatever was not clean, the first 100. */
+  troubled: TroubledConnection[];
+  /** How many more there were. */
+  troubledOmitted: number;
+}
+
+/** A connection that did not end cleanly. */
+export interface TroubledConnection {
+  id: string;
+  remoteAddress: string;
+  /**
+   * `handler`: it still ran when the connection was forced. `unsent`: bytes could not be sent. `unconfirmed`: the
+   * peer did not answer Close. `reset`: the peer reset the connection. `gone`: the peer left while replies were due.
+   */
+  reason: "handler" | "unsent" | "unconfirmed" | "reset" | "gone";
+  /** Messages that waited to be started. */
+  queued: number;
+  /** Bytes that waited to be sent. */
+  unsentBytes: number;
+  /** Messages and `waitUntil` promises in hand. */
+  running: number;
+  /** The socket died while our back-pressure held it: what the kernel held unread is unknown. */
+  unreadUnknown: boolean;
+}
+
+/** How a connection ended, as `DrainReport.connections` counts it. */
+export type ConnectionEnd = "closed" | "left" | "unconfirmed" | "forced";
+
+/** What is to be told of one connection that has ended. */
+export interface ConnectionAccount extends Omit<TroubledConnection, "reason"> {
+  end: ConnectionEnd;
+  unproven: boolean;
+  /** The socket ended with an error instead of a FIN. */
+  reset: boolean;
+  /** Replies of this connection that nobody could get. */
+  undelivered: number;
+  /** Messages were given up on because their sender had been gone for too long. */
+  gaveUp: boolean;
+  /** The handler, or a promise passed to `waitUntil`, never settled. */
+  handlerRuns: boolean;
+}
+
+/** How many troubled connections a report lists. */
+export const MAX_TROUBLED = 100;
+
+/** Gathers a report while a server goes down. */
+export class ReportLedger {
+  /** Counted by the connections themselves, from the start of the drain. */
+  readonly messages = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
+  readonly #connections = { total: 0, closed: 0, left: 0, unconfirmed: 0, forced: 0, unproven: 0 };
+  readonly #troubled: TroubledConnection[] = [];
+  #troubledOmitted = 0;
+
+  /** Enters a connection that has ended. */
+  enter(account: ConnectionAccount): void {
+    this.#connections.total++;
+    this.#connections[account.end]++;
+    if (account.unproven) this.#connections.unproven++;
+    const reason = troubleOf(account);
+    if (reason === undefined) return;
+    if (this.#troubled.length >= MAX_TROUBLED) {
+      this.#troubledOmitted++;
+      return;
+    }
+    const { id, remoteAddress, queued, unsentBytes, running, unreadUnknown } = account;
+    this.#troubled.push({ id, remoteAddress, reason, queued, unsentBytes, running, unreadUnknown });
+  }
+
+  /** The report. `startedAt` is the time of day, `duration` of a monotonic clock. */
+  close(startedAt: Date, duration: number): DrainReport {
+    const report: DrainReport = {
+      outcome: this.#outcome(),
+      startedAt: startedAt.toISOString(),
+      duration: Math.round(duration),
+      connections: { ...this.#connections },
+      messages: { ...this.messages },
+      troubled: [...this.#troubled],
+      troubledOmitted: this.#troubledOmitted,
+    };
+    // Not enumerable: the report stays plain JSON.
+    return Object.defineProperty(report, "toString", { value: () => describeReport(report) });
+  }
+
+  #outcome(): DrainReport["outcome"] {
+    if (this.#connections.forced > 0 || this.messages.abandoned > 0) return "forced";
+    if (this.#connections.unconfirmed > 0 || this.messages.undelivered > 0) return "unconfirmed";
+    return "clean";
+  }
+}
+
+function troubleOf(account: ConnectionAccount): TroubledConnection["reason"] | undefined {
+  switch (account.end) {
+    case "closed":
+      return undefined;
+    case "left":
+      if (account.reset) return "reset";
+      return account.undelivered > 0 || account.gaveUp ? "gone" : undefined;
+    case "unconfirmed":
+      return account.reset ? "reset" : "unconfirmed";
+    case "forced":
+      if (account.running > 0 || account.handlerRuns) return "handler";
+      return account.unsentBytes > 0 ? "unsent" : "unconfirmed";
+  }
+}
+
+const OUTCOMES: Record<DrainReport["outcome"], string> = {
+  clean: "Clean shutdown",
+  unconfirmed: "Shutdown, not confirmed by every peer,",
+  forced: "Forced shutdown",
+};
+
+const REASONS: Record<TroubledConnection["reason"], string> = {
+  handler: "its handler still ran",
+  unsent: "its peer did not read",
+  unconfirmed: "its peer did not answer Close",
+  reset: "its peer reset the connection",
+  gone: "its peer left while replies were due",
+};
+
+/** A report in prose, a few lines of text. */
+export function describeReport(report: DrainReport): string {
+  const { connections, messages, troubled, troubledOmitted } = report;
+  const lines = [
+    `${OUTCOMES[report.outcome]} in ${(report.duration / 1000).toFixed(2)} s: ` +
+      `${count(messages.served, "message")} served on ${count(connections.total, "connection")}.`,
+  ];
+  const notServed = listing([
+    [messages.handedBack, "handed back without being started"],
+    [messages.abandoned, "abandoned"],
+  ]);
+  if (notServed !== "") lines.push(`Messages not served: ${notServed}.`);
+  if (messages.undelivered > 0) lines.push(`${count(messages.undelivered, "reply")} could not be delivered.`);
+  const ends = listing([
+    [connections.closed, "closed and confirmed"],
+    [connections.left, "left by the peer"],
+    [connections.unconfirmed, "not confirmed"],
+    [connections.forced, "destroyed"],
+  ]);
+  if (ends !== "") lines.push(`Connections: ${ends}.`);
+  if (connections.unproven > 0) {
+    lines.push(
+      `${count(connections.unproven, "connection")} never proved that everything sent had been read (no Pong).`,
+    );
+  }
+  for (const connection of troubled) lines.push(`  ${describeTroubled(connection)}`);
+  if (troubledOmitted > 0) lines.push(`  and ${count(troubledOmitted, "more connection")}`);
+  return lines.join("\n");
+}
+
+function describeTroubled(connection: TroubledConnection): string {
+  const held = listing([
+    [connection.running, "in hand"],
+    [connection.queued, "queued"],
+    [connection.unsentBytes, "bytes unsent"],
+  ]);
+  return (
+    `connection ${connection.id} from ${connection.remoteAddress}: ${REASONS[connection.reason]}` +
+    (held === "" ? "" : ` (${held})`) +
+    (connection.unreadUnknown ? "; what it had sent beyond that is unknown" : "")
+  );
+}
+
+function listing(entries: readonly (readonly [number, string])[]): string {
+  return entries
+    .filter(([number]) => number > 0)
+    .map(([number, what]) => `${number} ${what}`)
+    .join(", ");
+}
+
+function count(number: number, noun: string): string {
+  if (number === 1) return `1 ${noun}`;
+  return `${number} ${noun.endsWith("y") ? `${noun.slice(0, -1)}ies` : `${noun}s`}`;
+}

@@ -1,0 +1,44 @@
+/** From signals of the operating system to the two abort signals that `server.run` takes. */
+
+/** How `terminationSignals` is told which signals to hear. */
+export interface TerminationSignalsOptions {
+  /** Default `["SIGTERM", "SIGINT"]`. */
+  signals?: readonly NodeJS.Signals[];
+}
+
+/** Abort signals, each named after the method of the server that it triggers. */
+export interface TerminationSignals {
+  /** Aborts at the first signal. */
+  shutdown: AbortSignal;
+  /** Aborts at a second signal that comes more than a second after the first. */
+  close: AbortSignal;
+}
+
+/** A terminal's Ctrl-C goes to the whole process group and often arrives twice: what follows this fast is one. */
+const REPEAT_WINDOW = 1_000;
+
+/**
+ * Hears the signals that ask a process to end. The first aborts `shutdown`; a second, more than a second later,
+ * aborts `close`; then the listeners are gone, so that a third has its default effect and kills.
+ *
+ * Never ends the process, and does not keep it alive.
+ */
+export function terminationSignals({
+  signals = ["SIGTERM", "SIGINT"],
+}: TerminationSignalsOptions = {}): TerminationSignals {
+  const shutdown = new AbortController();
+  const close = new AbortController();
+  let firstAt: number | undefined;
+
+  const onSignal = (): void => {
+    if (firstAt === undefined) {
+      firstAt = performance.now();
+      shutdown.abort();
+    } else if (performance.now() - firstAt > REPEAT_WINDOW) {
+      for (const signal of signals) process.removeListener(signal, onSignal);
+      close.abort();
+    }
+  };
+  for (const signal of signals) process.on(signal, onSignal);
+  return { shutdown: shutdown.signal, close: close.signal };
+}

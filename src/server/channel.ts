@@ -1,0 +1,175 @@
+/**
+ * One socket that speaks frames: decoder in, outbox out, half-close and Close.
+ *
+ * A channel keeps no queue of messages and makes no decision: what happens goes to its owner, in the order of the
+ * stream, and the owner tells it what to do. It never destroys the socket by itself.
+ */
+import type { Duplex } from "node:stream";
+import { encodeClosePayload } from "../wire/close.js";
+import { Decoder, type DecoderOptions, type DecoderSink } from "../wire/decoder.js";
+import { encodeFrame, Opcode } from "../wire/frame.js";
+import type { Violation } from "../wire/violation.js";
+import { Outbox, type EncodedMessage, type OutboxOwner } from "./outbox.js";
+
+/** What a channel tells its owner. */
+export interface ChannelOwner {
+  onMessage(data: string | Buffer): void;
+  /** A Pong for the Ping with this number, which is one that was sent. */
+  onPong(nonce: number): void;
+  onPeerClose(code: number, reason: string): void;
+  onViolation(violation: Violation): void;
+  /** A chunk has been decoded: messages may have come, a frame may be partial. */
+  onRead(): void;
+  /** The peer's FIN. */
+  onPeerEnd(): void;
+  /** The kernel has taken something that waited; `bufferedAmount` is less than before. */
+  onWritten(): void;
+  /** The socket is gone, with this error if there was one. Called once; nothing is called after it. */
+  onSocketClosed(error: Error | undefined): void;
+  /** Whether Pings should be put between large writes, so that progress can be seen. */
+  watchesProgress(): boolean;
+}
+
+/** Bytes of the payload of our Pings: their number. */
+const NONCE_LENGTH = 4;
+
+/** A WebSocket on one stream. */
+export class Channel implements DecoderSink, OutboxOwner {
+  readonly #socket: Duplex;
+  readonly #owner: ChannelOwner;
+  readonly #decoder: Decoder;
+  readonly #outbox: Outbox;
+  #pings = 0;
+  #closeSent = false;
+  #error: Error | undefined;
+
+  constructor(socket: Duplex, owner: ChannelOwner, options: Omit<DecoderOptions, "masked">) {
+    this.#socket = socket;
+    this.#owner = owner;
+    this.#decoder = new Decoder(this, { ...options, masked: true });
+    this.#outbox = new Outbox(socket, this);
+  }
+
+  /** Begins to read; `head` is what came behind the handshake. */
+  start(head: Buffer): void {
+    const socket = this.#socket;
+    socket.on("data", this.#onData);
+    socket.on("end", () => this.#owner.onPeerEnd());
+    socket.on("error", (error) => (this.#error ??= error));
+    socket.on("close", () => this.#owner.onSocketClosed(this.#error));
+    if (head.length > 0) this.#onData(head);
+  }
+
+  /** Bytes accepted for sending and not yet taken by the kernel. */
+  get bufferedAmount(): number {
+    return this.#outbox.bufferedAmount;
+  }
+
+  /** Messages accepted for sending that are not wholly with the kernel. */
+  get bufferedMessages(): number {
+    return this.#outbox.bufferedMessages;
+  }
+
+  /** True when no frame and no fragmented message is partial. */
+  get atBoundary(): boolean {
+    return this.#decoder.atBoundary;
+  }
+
+  /** Nothing can be sent after our Close. */
+  get closeSent(): boolean {
+    return this.#closeSent;
+  }
+
+  send(data: string | Uint8Array): void {
+    this.#outbox.send(data);
+  }
+
+  sendEncoded(message: EncodedMessage): void {
+    this.#outbox.sendEncoded(message);
+  }
+
+  /** Sends a Ping and returns its number, which rises by one each time. */
+  ping(): number {
+    if (!this.#closeSent) this.#outbox.sendControl(this.#nextPing());
+    return this.#pings;
+  }
+
+  /** Sends Close behind what was accepted. */
+  close(code: number, reason: string): void {
+    if (this.#closeSent) return;
+    this.#closeSent = true;
+    this.#outbox.sendControl(encodeFrame(Opcode.close, encodeClosePayload(code, reason)));
+  }
+
+  /** Sends FIN behind what was accepted, and goes on reading. */
+  end(): void {
+    this.#outbox.end();
+  }
+
+  /** Hands everything to the socket at once, and FIN behind it. */
+  flushAndEnd(): void {
+    this.#closeSent = true;
+    this.#outbox.flushAndEnd();
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  destroy(): void {
+    this.#closeSent = true;
+    this.#socket.destroy();
+  }
+
+  // From the socket
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#decoder.push(chunk);
+    this.#owner.onRead();
+  };
+
+  // From the decoder
+
+  onMessage(data: string | Buffer): void {
+    this.#owner.onMessage(data);
+  }
+
+  onPing(payload: Buffer): void {
+    if (!this.#closeSent) this.#outbox.sendPong(encodeFrame(Opcode.pong, payload));
+  }
+
+  onPong(payload: Buffer): void {
+    // Pongs that answer none of our Pings are allowed and mean nothing (RFC 6455 §5.5.3).
+    if (payload.length !== NONCE_LENGTH) return;
+    const nonce = payload.readUInt32BE();
+    if (nonce > 0 && nonce <= this.#pings) this.#owner.onPong(nonce);
+  }
+
+  onClose(code: number, reason: string): void {
+    this.#owner.onPeerClose(code, reason);
+  }
+
+  onViolation(violation: Violation): void {
+    this.#owner.onViolation(violation);
+  }
+
+  // From the outbox
+
+  onWritten(): void {
+    this.#owner.onWritten();
+  }
+
+  progressPing(): Buffer | undefined {
+    return this.#owner.watchesProgress() ? this.#nextPing() : undefined;
+  }
+
+  #nextPing(): Buffer {
+    const nonce = Buffer.allocUnsafe(NONCE_LENGTH);
+    nonce.writeUInt32BE(++this.#pings);
+    return encodeFrame(Opcode.ping, nonce);
+  }
+}

@@ -1,0 +1,89 @@
+/** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
+import { ConnectionDrain, type ConnectionDrainOptions, type DrainAction, type DrainEvent } from "../drain/connection.js";
+import { now } from "./clock.js";
+
+/** What the machine acts on. */
+export interface EndingTarget {
+  /** Sends a Ping and returns its number. */
+  sendPing(): number;
+  cutInput(): void;
+  dropQueue(as: "handed back" | "abandoned"): void;
+  sendClose(code: number, reason: string): void;
+  endSocket(): void;
+  flushSocket(): void;
+  destroySocket(): void;
+  abortSignal(): void;
+  finishEnding(): void;
+}
+
+/** The longest time Node's timers can wait. */
+const MAX_TIMEOUT = 2 ** 31 - 1;
+
+export class Ending {
+  /** The machine, for what it knows. */
+  readonly drain: ConnectionDrain;
+  readonly #target: EndingTarget;
+  #timer: NodeJS.Timeout | undefined;
+  #timerAt = Infinity;
+
+  constructor(options: ConnectionDrainOptions, target: EndingTarget, initially: { idle: boolean; reading: boolean }) {
+    this.drain = new ConnectionDrain(options, initially);
+    this.#target = target;
+  }
+
+  /** Takes an event, performs what follows from it, and sees to it that the machine is woken when it wants to be. */
+  dispatch(event: DrainEvent): void {
+    for (const action of this.drain.handle(event, now())) this.#perform(action);
+    this.#arm();
+  }
+
+  #perform(action: DrainAction): void {
+    const target = this.#target;
+    switch (action.type) {
+      case "ping":
+        return this.dispatch({ type: "pinged", nonce: target.sendPing() });
+      case "cut":
+        return target.cutInput();
+      case "drop-queue":
+        return target.dropQueue(action.as);
+      case "close":
+        return target.sendClose(action.code, action.reason);
+      case "fin":
+        return target.endSocket();
+      case "flush":
+        return target.flushSocket();
+      case "destroy":
+        return target.destroySocket();
+      case "abort":
+        return target.abortSignal();
+      case "closed":
+        return target.finishEnding();
+    }
+  }
+
+  /** One timer, moved only when it would be late: a message must not cost a timer. */
+  #arm(): void {
+    const { wakeAt } = this.drain;
+    if (wakeAt === Infinity) {
+      this.#disarm();
+    } else if (this.#timer === undefined || wakeAt < this.#timerAt) {
+      this.#disarm();
+      this.#timerAt = wakeAt;
+      this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(0, Math.ceil(wakeAt - now())), MAX_TIMEOUT));
+    }
+  }
+
+  #disarm(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+  }
+
+  readonly #onTimer = (): void => {
+    this.#timer = undefined;
+    this.#timerAt = Infinity;
+    // After a busy loop, timers come before the sockets: what has arrived meanwhile must be seen first, or a peer
+    // would be taken for silent because we were.
+    setImmediate(() => this.dispatch({ type: "tick" }));
+  };
+}

@@ -1,0 +1,91 @@
+/**
+ * Every error of this library.
+ *
+ *   LastcallError                     code: LASTCALL_…
+ *   ├── InvalidOptionError            LASTCALL_INVALID_OPTION      an option or argument is not allowed
+ *   ├── ServerStateError              LASTCALL_SERVER_STATE        the server cannot do that any more, or not yet
+ *   ├── ConnectionGoneError           LASTCALL_CONNECTION_GONE     the connection can no longer deliver
+ *   └── UpgradeRejected               LASTCALL_UPGRADE_REJECTED    thrown by `authenticate` to refuse a handshake
+ */
+
+/** The root of the library's errors. `code` is stable; messages are prose and may change. */
+export class LastcallError extends Error {
+  /** A stable name for the kind of error, beginning with `LASTCALL_`. */
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+    this.name = new.target.name;
+  }
+}
+
+/** An option or argument is not allowed. The message names it, what was given, and what is allowed. */
+export class InvalidOptionError extends LastcallError {
+  /** The option's name, for example `drain.deadline`. */
+  readonly option: string;
+
+  constructor(option: string, given: unknown, allowed: string) {
+    super("LASTCALL_INVALID_OPTION", `${option} must be ${allowed}; it was ${describeValue(given)}.`);
+    this.option = option;
+  }
+}
+
+/** The server cannot do what was asked in the state that it is in. */
+export class ServerStateError extends LastcallError {
+  constructor(message: string) {
+    super("LASTCALL_SERVER_STATE", message);
+  }
+}
+
+/** The connection can no longer deliver what was passed to it, or answer a Ping. */
+export class ConnectionGoneError extends LastcallError {
+  constructor(message: string) {
+    super("LASTCALL_CONNECTION_GONE", message);
+  }
+}
+
+/**
+ * Thrown by `authenticate` to refuse a handshake with an answer of its own.
+ *
+ * @example
+ * throw new UpgradeRejected(401, "Sign in first.", { "WWW-Authenticate": "Bearer" });
+ */
+export class UpgradeRejected extends LastcallError {
+  /** HTTP status of the answer, 400 to 599. */
+  readonly status: number;
+  /** Body of the answer, sent as plain text. */
+  readonly body: string;
+  /** Further headers of the answer. */
+  readonly headers: Readonly<Record<string, string>>;
+
+  /**
+   * @param status HTTP status, 400 to 599.
+   * @param body Plain text. Default: none.
+   * @param headers Further headers. Default: none.
+   * @throws {@link InvalidOptionError} when the status is not between 400 and 599, or a header cannot be sent.
+   */
+  constructor(status: number, body = "", headers: Readonly<Record<string, string>> = {}) {
+    super("LASTCALL_UPGRADE_REJECTED", body === "" ? `The handshake was refused with status ${status}.` : body);
+    if (!Number.isInteger(status) || status < 400 || status > 599) {
+      throw new InvalidOptionError("The status of UpgradeRejected", status, "a whole number from 400 to 599");
+    }
+    for (const [name, value] of Object.entries(headers)) {
+      if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
+        throw new InvalidOptionError(`The header '${name}' of UpgradeRejected`, value, "a header that HTTP can carry");
+      }
+    }
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+}
+
+/** A value as a message can show it: short, and nothing of an object's content. */
+function describeValue(value: unknown): string {
+  if (typeof value === "string") return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
+  if (typeof value === "function") return "a function";
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (typeof value === "object" && value !== null) return `an object (${value.constructor?.name ?? "without a class"})`;
+  return String(value);
+}

@@ -1,0 +1,121 @@
+/** What a handler is and what it sees. */
+import type { RequestHead } from "../wire/handshake.js";
+import { InvalidOptionError } from "./errors.js";
+
+/** A message: text as a string, binary as a Buffer that nothing overwrites later. */
+export type Message = string | Buffer;
+
+/** How a connection ended, as the WebSocket API of browsers tells it. */
+export interface ConnectionClosed {
+  /** The code of the peer's Close; 1005 when it had none, 1006 when there was no Close. */
+  code: number;
+  /** The reason in the peer's Close. */
+  reason: string;
+  /** Both Close frames were exchanged. */
+  wasClean: boolean;
+}
+
+/**
+ * One client, as its handler sees it.
+ *
+ * Iterating gives its messages in the order received and ends at the peer's Close, or at the cut of a shutdown.
+ * Asking for the next message says that the last one is finished; it comes when the outbox is below `highWaterMark`.
+ * `break` does not end the connection: a second loop goes on where the first stopped.
+ */
+export interface Connection<Principal = undefined> extends AsyncIterable<Message, void, void> {
+  /** A name for logs and reports, unique in this process. */
+  readonly id: string;
+  /** The head of the request that opened the connection. */
+  readonly request: RequestHead;
+  /** The subprotocol that was agreed on, or an empty string. */
+  readonly protocol: string;
+  /** What `authenticate` returned. */
+  readonly principal: Principal;
+  /** The address of the socket's other end, which may be a proxy. Empty on a Unix socket. */
+  readonly remoteAddress: string;
+
+  /**
+   * Sends a message: a string as text, bytes as binary. Bytes of over 8 KiB are not copied: leave them alone until
+   * they are sent.
+   *
+   * Never throws for the connection's state. Returns false when the message can no longer be delivered; the drop is
+   * counted and published. Over `outboxLimit` the connection is closed as a slow consumer.
+   * @throws {@link InvalidOptionError} when `data` is neither a string nor bytes.
+   */
+  send(data: string | ArrayBufferView | ArrayBuffer): boolean;
+  /** Bytes accepted by `send` and not yet taken by the kernel. */
+  readonly bufferedAmount: number;
+  /**
+   * Resolves when `bufferedAmount` is below `highWaterMark`.
+   * @throws {@link ConnectionGoneError} (as a rejection) when the connection is gone.
+   */
+  flushed(): Promise<void>;
+  /**
+   * Sends a Ping and resolves with the milliseconds until its Pong.
+   * @throws {@link ConnectionGoneError} (as a rejection) when the connection ends before that.
+   */
+  ping(): Promise<number>;
+  /**
+   * Sends what waits, then Close. Messages that wait to be started are not delivered any more.
+   * @param code 1000 to 1014 without 1004 to 1006, or 3000 to 4999 (RFC 6455 §7.4). Default 1000.
+   * @param reason Up to 123 bytes of UTF-8. Default: none.
+   * @throws {@link InvalidOptionError} when the code may not be sent or the reason is too long.
+   */
+  close(code?: number, reason?: string): void;
+  /** Resolves when the connection is over, its handler included in nothing: a handler may await it. */
+  readonly closed: Promise<ConnectionClosed>;
+  /** Work that outlives an iteration: the connection is not ended before the promise has settled. */
+  waitUntil(promise: PromiseLike<unknown>): void;
+  /** Aborts when nobody can hear an answer any more, or at the deadline of a shutdown. */
+  readonly signal: AbortSignal;
+  /** Aborts when a shutdown reaches this connection, so that a handler which only pushes can wrap up. */
+  readonly draining: AbortSignal;
+}
+
+/**
+ * Serves one connection. When it returns, the connection is closed with 1000, or with the drain's code during a
+ * shutdown; when it throws, with 1011, and the error goes to `onError`.
+ */
+export type Handler<Principal = undefined> = (connection: Connection<Principal>) => unknown;
+
+/** What may be sent: a string as text, bytes as binary. */
+export type Reply = string | ArrayBufferView | ArrayBuffer;
+
+/**
+ * Makes a handler from a function for each message. What the function returns, or its promise resolves with, is sent
+ * as the reply; undefined sends nothing.
+ *
+ * @param serve Serves one message.
+ * @param options `concurrency`: how many messages of one connection are in hand at once. Default 1, which keeps
+ *   replies in the order of the messages.
+ * @throws {@link InvalidOptionError} when `concurrency` is not a whole number from 1.
+ */
+export function each<Principal = undefined>(
+  serve: (
+    message: Message,
+    connection: Connection<Principal>,
+  ) => Reply | undefined | void | Promise<Reply | undefined | void>,
+  { concurrency = 1 }: { concurrency?: number } = {},
+): Handler<Principal> {
+  if (!Number.isInteger(concurrency) || concurrency < 1) {
+    throw new InvalidOptionError("concurrency", concurrency, "a whole number from 1");
+  }
+  return async (connection) => {
+    let failed = false;
+    const work = async (): Promise<void> => {
+      try {
+        for await (const message of connection) {
+          const reply = await serve(message, connection);
+          if (reply !== undefined) connection.send(reply);
+          if (failed) return;
+        }
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    };
+    // All of them are awaited even when one fails: a handler that has settled must have nothing in hand.
+    const workers = await Promise.allSettled(Array.from({ length: concurrency }, work));
+    for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
+  };
+}

@@ -1,0 +1,320 @@
+/**
+ * What waits to be sent on one socket.
+ *
+ * Small frames are encoded into a slab that all connections share, and leave once per tick as one write: a fresh
+ * buffer per flush doubled the cost of an echo (docs/decisions.md). While the socket is busy they go into a slab of
+ * the connection's own instead: a few bytes for a slow reader must not keep everybody's 64 KiB alive.
+ *
+ * The socket gets at most `MAX_WRITE` bytes at a time, the next after its callback: that callback is how we see that
+ * a peer reads, and Node shows nothing of what goes on inside one write.
+ */
+import type { Duplex } from "node:stream";
+import { frameHeaderLength, Opcode, writeFrameHeader } from "../wire/frame.js";
+
+/** Bytes handed to a socket at a time. */
+export const MAX_WRITE = 256 * 1024;
+
+/**
+ * Payload bytes of one frame. A longer message is sent in fragments (RFC 6455 §5.4), so that a Ping can be put between
+ * them: with megabytes in the kernel's buffers its Pong is the only sign that a slow peer still reads.
+ */
+const MAX_FRAME_PAYLOAD = MAX_WRITE - 64;
+
+/** Payloads up to this length are copied into a slab; longer ones are sent from where they are. */
+const MAX_COPIED_PAYLOAD = 8 * 1024;
+
+const SHARED_SLAB_LENGTH = 64 * 1024;
+const OWN_SLAB_LENGTH = 16 * 1024;
+
+class Slab {
+  buffer: Buffer;
+  position = 0;
+
+  constructor(length: number) {
+    // Not from Node's pool: a slab must not keep a neighbour's memory alive, nor the other way round.
+    this.buffer = Buffer.allocUnsafeSlow(length);
+  }
+
+  hasRoomFor(length: number): boolean {
+    return this.position + length <= this.buffer.length;
+  }
+}
+
+let sharedSlab = new Slab(SHARED_SLAB_LENGTH);
+
+/** Encoded bytes that wait, in the order of the stream. */
+interface Segment {
+  bytes: Buffer;
+  /** Messages whose last byte is in here. */
+  messages: number;
+  /** False when a frame goes on in the next segment: nothing may come between. */
+  endsFrame: boolean;
+}
+
+/** A message that is encoded once and sent to many. */
+export type EncodedMessage = readonly Readonly<Segment>[];
+
+/** What an outbox tells and asks. */
+export interface OutboxOwner {
+  /** A write has left for the kernel. `bufferedAmount` is less than before. */
+  onWritten(): void;
+  /** Asked between writes in bulk: a Ping frame to send here, if progress is to be watched. */
+  progressPing(): Buffer | undefined;
+}
+
+/** Encodes a message into buffers of its own; the payload is not copied unless it is small or text. */
+export function encodeMessage(data: string | Uint8Array): EncodedMessage {
+  const segments: Segment[] = [];
+  const opcode = typeof data === "string" ? Opcode.text : Opcode.binary;
+  const payload = typeof data === "string" ? Buffer.from(data) : asBuffer(data);
+  for (const [frameOpcode, part, final] of framesOf(opcode, payload)) {
+    const header = Buffer.allocUnsafe(frameHeaderLength(part.length));
+    writeFrameHeader(header, 0, frameOpcode, part.length, final);
+    if (part.length <= MAX_COPIED_PAYLOAD) {
+      segments.push({ bytes: Buffer.concat([header, part]), messages: final ? 1 : 0, endsFrame: true });
+    } else {
+      segments.push({ bytes: header, messages: 0, endsFrame: false });
+      segments.push({ bytes: part, messages: final ? 1 : 0, endsFrame: true });
+    }
+  }
+  return segments;
+}
+
+function* framesOf(opcode: Opcode, payload: Buffer): Generator<[Opcode, Buffer, boolean]> {
+  let start = 0;
+  do {
+    const end = Math.min(start + MAX_FRAME_PAYLOAD, payload.length);
+    yield [start === 0 ? opcode : Opcode.continuation, payload.subarray(start, end), end === payload.length];
+    start = end;
+  } while (start < payload.length);
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+
+/** The outbox of one socket. */
+export class Outbox {
+  readonly #socket: Duplex;
+  readonly #owner: OutboxOwner;
+
+  #segments: Segment[] = [];
+  /** Bytes in `#segments` and in the run. */
+  #waitingBytes = 0;
+
+  // The run: frames that lie one behind the other in a slab, not yet cut off as a segment.
+  #runSlab: Slab | undefined;
+  #runStart = 0;
+  #runEnd = 0;
+  #runMessages = 0;
+  #ownSlab: Slab | undefined;
+
+  #writingBytes = 0;
+  #writingMessages = 0;
+  #midFrame = false;
+  /** Bytes written one behind the other without a Ping between them. */
+  #writtenInBulk = 0;
+  #flushScheduled = false;
+  #pong: Buffer | undefined;
+  #endRequested = false;
+  #ended = false;
+
+  constructor(socket: Duplex, owner: OutboxOwner) {
+    this.#socket = socket;
+    this.#owner = owner;
+  }
+
+  /** Bytes accepted and not yet taken by the kernel. */
+  get bufferedAmount(): number {
+    return this.#waitingBytes + this.#writingBytes;
+  }
+
+  /** Messages accepted whose last byte the kernel has not taken. */
+  get bufferedMessages(): number {
+    return this.#segments.reduce((sum, segment) => sum + segment.messages, this.#runMessages + this.#writingMessages);
+  }
+
+  /** Accepts a message. A payload of over 8 KiB is not copied. */
+  send(data: string | Uint8Array): void {
+    const length = typeof data === "string" ? Buffer.byteLength(data) : data.length;
+    if (length > MAX_COPIED_PAYLOAD) {
+      this.sendEncoded(encodeMessage(data));
+      return;
+    }
+    const slab = this.#reserve(frameHeaderLength(length) + length);
+    if (typeof data === "string") {
+      const start = writeFrameHeader(slab.buffer, slab.position, Opcode.text, length);
+      slab.buffer.write(data, start);
+      this.#extendRun(slab, start + length, 1);
+    } else {
+      const start = writeFrameHeader(slab.buffer, slab.position, Opcode.binary, length);
+      slab.buffer.set(data, start);
+      this.#extendRun(slab, start + length, 1);
+    }
+  }
+
+  /** Accepts a message that was encoded by `encodeMessage`. */
+  sendEncoded(message: EncodedMessage): void {
+    this.#cutRun();
+    for (const segment of message) {
+      this.#segments.push(segment);
+      this.#waitingBytes += segment.bytes.length;
+    }
+    this.#scheduleFlush();
+  }
+
+  /** Accepts a control frame. */
+  sendControl(frame: Buffer): void {
+    const slab = this.#reserve(frame.length);
+    slab.buffer.set(frame, slab.position);
+    this.#extendRun(slab, slab.position + frame.length, 0);
+  }
+
+  /**
+   * Accepts a Pong. Only the latest unsent one is kept, as RFC 6455 §5.5.3 allows: a flood of Pings costs one Pong a
+   * flush.
+   */
+  sendPong(frame: Buffer): void {
+    this.#pong = frame;
+    this.#scheduleFlush();
+  }
+
+  /** Sends FIN behind everything that was accepted. */
+  end(): void {
+    this.#endRequested = true;
+    this.#scheduleFlush();
+  }
+
+  /** Hands all that waits to the socket at once, and FIN behind it. */
+  flushAndEnd(): void {
+    if (this.#ended || this.#socket.destroyed) return;
+    this.#cutRun();
+    this.#socket.cork();
+    for (const segment of this.#segments) this.#socket.write(segment.bytes);
+    this.#socket.uncork();
+    this.#writingBytes += this.#waitingBytes;
+    this.#writingMessages += this.#segments.reduce((sum, segment) => sum + segment.messages, 0);
+    this.#segments = [];
+    this.#waitingBytes = 0;
+    this.#endRequested = true;
+    this.#ended = true;
+    this.#socket.end(() => {
+      this.#writingBytes = 0;
+      this.#writingMessages = 0;
+    });
+  }
+
+  /** A slab with room for `length` bytes at its position, where the run goes on if it can. */
+  #reserve(length: number): Slab {
+    const slab = this.#writingBytes > 0 ? this.#reserveOwn(length) : reserveShared(length);
+    if (this.#runSlab !== slab || this.#runEnd !== slab.position) {
+      this.#cutRun();
+      this.#runSlab = slab;
+      this.#runStart = slab.position;
+    }
+    return slab;
+  }
+
+  #reserveOwn(length: number): Slab {
+    if (this.#ownSlab === undefined || !this.#ownSlab.hasRoomFor(length)) this.#ownSlab = new Slab(OWN_SLAB_LENGTH);
+    return this.#ownSlab;
+  }
+
+  #extendRun(slab: Slab, end: number, messages: number): void {
+    this.#waitingBytes += end - slab.position;
+    slab.position = end;
+    this.#runEnd = end;
+    this.#runMessages += messages;
+    this.#scheduleFlush();
+  }
+
+  #cutRun(): void {
+    if (this.#runSlab === undefined) return;
+    const bytes = this.#runSlab.buffer.subarray(this.#runStart, this.#runEnd);
+    this.#segments.push({ bytes, messages: this.#runMessages, endsFrame: true });
+    this.#runSlab = undefined;
+    this.#runMessages = 0;
+  }
+
+  #scheduleFlush(): void {
+    if (this.#flushScheduled) return;
+    this.#flushScheduled = true;
+    // Runs when the microtasks of this turn are done: all handlers that a chunk has woken have sent by then.
+    process.nextTick(this.#flush);
+  }
+
+  readonly #flush = (): void => {
+    this.#flushScheduled = false;
+    if (this.#writingBytes > 0 || this.#ended || this.#socket.destroyed) return;
+    this.#cutRun();
+    const batch = this.#takeBatch();
+    if (batch.length === 0) {
+      if (!this.#endRequested) return;
+      this.#ended = true;
+      this.#socket.end();
+      return;
+    }
+    if (batch.length === 1) {
+      this.#socket.write(batch[0]!, this.#onWritten);
+      return;
+    }
+    this.#socket.cork();
+    for (let index = 0; index < batch.length - 1; index++) this.#socket.write(batch[index]!);
+    this.#socket.write(batch[batch.length - 1]!, this.#onWritten);
+    this.#socket.uncork();
+  };
+
+  /** Takes what goes out with the next write, and counts it as being written. */
+  #takeBatch(): Buffer[] {
+    const batch: Buffer[] = [];
+    let bytes = 0;
+    if (!this.#midFrame) {
+      const ping = this.#writtenInBulk > MAX_WRITE / 2 && this.#segments.length > 0 && this.#owner.progressPing();
+      if (ping) {
+        batch.push(ping);
+        bytes += ping.length;
+        this.#writtenInBulk = 0;
+      }
+      if (this.#pong !== undefined) {
+        batch.push(this.#pong);
+        bytes += this.#pong.length;
+        this.#pong = undefined;
+      }
+    }
+    let taken = 0;
+    for (const segment of this.#segments) {
+      if (bytes > 0 && bytes + segment.bytes.length > MAX_WRITE) break;
+      taken++;
+      batch.push(segment.bytes);
+      bytes += segment.bytes.length;
+      this.#waitingBytes -= segment.bytes.length;
+      this.#writingMessages += segment.messages;
+      this.#midFrame = !segment.endsFrame;
+    }
+    if (taken === this.#segments.length) this.#segments = [];
+    else this.#segments.splice(0, taken);
+    this.#writtenInBulk += bytes;
+    this.#writingBytes = bytes;
+    return batch;
+  }
+
+  #becomeEmpty(): void {
+    this.#ownSlab = undefined;
+    this.#writtenInBulk = 0;
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    // A write that failed leaves its bytes counted as unsent; the socket's 'close' follows.
+    if (error || this.#ended) return;
+    this.#writingBytes = 0;
+    this.#writingMessages = 0;
+    if (this.#waitingBytes > 0 || this.#pong !== undefined || this.#endRequested) this.#flush();
+    else this.#becomeEmpty();
+    this.#owner.onWritten();
+  };
+}
+
+function reserveShared(length: number): Slab {
+  if (!sharedSlab.hasRoomFor(length)) sharedSlab = new Slab(SHARED_SLAB_LENGTH);
+  return sharedSlab;
+}

@@ -1,0 +1,58 @@
+/** How a socket is told over HTTP that it is not let in. */
+import { STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { publish } from "./diagnostics.js";
+
+/** How long a refused client gets to read the answer and end TCP. */
+const REFUSED_TIMEOUT = 1_000;
+
+/** Seconds after which a client that found the server closing or full may try again. */
+export const RETRY_AFTER = { "Retry-After": "1" };
+
+/** Refuses sockets, and knows which of them are still open. */
+export class Refusals {
+  readonly #onGone: () => void;
+  readonly #open = new Set<Duplex>();
+
+  constructor(onGone: () => void) {
+    this.#onGone = onGone;
+  }
+
+  /** Refused sockets that are still open. */
+  get open(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Answers with a status and a sentence, then ends the socket. What the client still sends is read and dropped: with
+   * unread input the kernel would answer with a reset, which destroys the answer (RFC 1122 §4.2.2.13).
+   */
+  refuse(socket: Duplex, status: number, message: string, headers: Readonly<Record<string, string>> = {}): void {
+    if (socket.destroyed || socket.writableEnded) return;
+    publish("upgrade", () => ({ event: "refused", status }));
+    socket.end(responseOf(status, message, headers));
+    socket.resume();
+    const timer = setTimeout(() => socket.destroy(), REFUSED_TIMEOUT);
+    this.#open.add(socket);
+    socket.once("close", () => {
+      clearTimeout(timer);
+      this.#open.delete(socket);
+      this.#onGone();
+    });
+  }
+
+  destroyAll(): void {
+    for (const socket of this.#open) socket.destroy();
+  }
+}
+
+function responseOf(status: number, message: string, headers: Readonly<Record<string, string>>): string {
+  const body = message === "" ? "" : `${message}\n`;
+  const lines = Object.entries({
+    ...headers,
+    Connection: "close",
+    "Content-Type": "text/plain; charset=utf-8",
+    "Content-Length": String(Buffer.byteLength(body)),
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}\r\n${lines.join("")}\r\n${body}`;
+}

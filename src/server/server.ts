@@ -1,0 +1,278 @@
+/** The server: who is connected, who may come in, and what state it is in. */
+import type { AddressInfo, ListenOptions } from "node:net";
+import type { Duplex } from "node:stream";
+import type { DrainOptions } from "../drain/options.js";
+import type { DrainReport } from "../drain/report.js";
+import { bytesOf } from "./bytes.js";
+import { ServedConnection, type ConnectionHost, type ConnectionInfo } from "./connection.js";
+import { defer } from "./deferred.js";
+import { publish } from "./diagnostics.js";
+import { InvalidOptionError, ServerStateError } from "./errors.js";
+import type { Connection, Handler } from "./handler.js";
+import { Heartbeat } from "./heartbeat.js";
+import { Listener, type ListenTarget } from "./listener.js";
+import { resolveDrainOptions, resolveOptions, type ResolvedOptions, type ServerOptions } from "./options.js";
+import { encodeMessage } from "./outbox.js";
+import { Refusals } from "./refusal.js";
+import { Shutdown, type ShutdownHost } from "./shutdown.js";
+import { Upgrades, type UpgradeHost } from "./upgrade.js";
+
+/** Where a server stands: it goes from left to right and never back. */
+export type ServerState = "idle" | "listening" | "draining" | "closed";
+
+/** What `run` is told. */
+export interface RunOptions {
+  /** Where to listen; left out when the server listens already. */
+  listen?: ListenTarget | undefined;
+  /** Triggers `shutdown()` when it aborts. */
+  shutdown?: AbortSignal | undefined;
+  /** Triggers `close()` when it aborts. */
+  close?: AbortSignal | undefined;
+}
+
+/** A WebSocket server. */
+export interface Server<Principal = undefined> extends AsyncDisposable {
+  readonly state: ServerState;
+  /** Where it listens: as Node's `server.address()`, the path for a Unix socket, null when it does not listen. */
+  address(): AddressInfo | string | null;
+  /** The connections there are, those included whose peer has left and that are still served. */
+  readonly connections: ReadonlySet<Connection<Principal>>;
+  /**
+   * Begins to listen.
+   * @throws {@link InvalidOptionError} for a target that is none.
+   * @throws {@link ServerStateError} when the server has listened before.
+   * @throws Node's error (for example `EADDRINUSE`) when the system refuses.
+   */
+  listen(target: number | (ListenOptions & { path?: never })): Promise<AddressInfo>;
+  listen(target: ListenOptions & { path: string }): Promise<string>;
+  listen(target: ListenTarget): Promise<AddressInfo | string>;
+  /**
+   * Listens, serves, and resolves with the report when the server is down and the last handler has settled. With a
+   * signal that is already aborted it never listens and the report is empty.
+   * @throws What `listen` throws.
+   */
+  run(options?: RunOptions): Promise<DrainReport>;
+  /**
+   * The graceful stop: closes the door, serves what was received, tells every peer. Resolves with the report within
+   * `deadline` and a second. All calls share one promise; a later call may bring the deadline nearer.
+   * @param options Laid over the server's `drain` options.
+   * @throws {@link InvalidOptionError} for an option that is not allowed; nothing is shut down then.
+   */
+  shutdown(options?: Partial<DrainOptions>): Promise<DrainReport>;
+  /** The immediate stop, also in the middle of a shutdown. Resolves with the report within a second. */
+  close(): Promise<DrainReport>;
+  /**
+   * Sends a message to all connections, or those that `where` picks, encoding it once. Returns how many took it.
+   * @throws {@link InvalidOptionError} when `data` is neither a string nor bytes.
+   */
+  broadcast(
+    data: string | ArrayBufferView | ArrayBuffer,
+    options?: { where?: (connection: Connection<Principal>) => boolean },
+  ): number;
+}
+
+/**
+ * Makes a server. It does nothing before `listen` or `run`.
+ *
+ * @param handler Serves one connection; see {@link Handler}.
+ * @param options See {@link ServerOptions}.
+ * @throws {@link InvalidOptionError} for an option that is not allowed.
+ */
+export function createServer<Principal = undefined>(
+  handler: Handler<Principal>,
+  options?: ServerOptions<Principal>,
+): Server<Principal> {
+  if (typeof handler !== "function") throw new InvalidOptionError("The handler", handler, "a function");
+  return new LastcallServer(handler, resolveOptions(options));
+}
+
+class LastcallServer<Principal>
+  implements Server<Principal>, ConnectionHost<Principal>, UpgradeHost<Principal>, ShutdownHost
+{
+  readonly options: ResolvedOptions<Principal>;
+  readonly refusals = new Refusals(() => this.#shutdown?.handshakeSettled());
+  readonly connections = new Set<ServedConnection<Principal>>();
+  tally: DrainReport["messages"] = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
+
+  readonly #handler: Handler<Principal>;
+  readonly #upgrades = new Upgrades<Principal>(this);
+  readonly #heartbeat: Heartbeat | undefined;
+  #state: ServerState = "idle";
+  #listener: Listener | undefined;
+  /** Settles when the listener does listen, or cannot. */
+  #listening: Promise<unknown> | undefined;
+  #shutdown: Shutdown | undefined;
+  readonly #down = defer<DrainReport>();
+
+  constructor(handler: Handler<Principal>, options: ResolvedOptions<Principal>) {
+    this.#handler = handler;
+    this.options = options;
+    if (options.heartbeat !== false) this.#heartbeat = new Heartbeat(this.connections, options.heartbeat);
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  address(): AddressInfo | string | null {
+    return this.#listener?.address() ?? null;
+  }
+
+  listen(target: number | (ListenOptions & { path?: never })): Promise<AddressInfo>;
+  listen(target: ListenOptions & { path: string }): Promise<string>;
+  listen(target: ListenTarget): Promise<AddressInfo | string>;
+  async listen(target: ListenTarget): Promise<AddressInfo | string> {
+    if (this.#state !== "idle" || this.#listener !== undefined) {
+      throw new ServerStateError(
+        `The server cannot listen: it is ${this.#listener === undefined ? this.#state : "listening already"}. ` +
+          "Make a new one with createServer().",
+      );
+    }
+    this.#listener = new Listener(
+      {
+        refusals: this.refusals,
+        onUpgrade: (request, socket, head, acceptedAt) => this.#upgrades.handle(request, socket, head, acceptedAt),
+        onSilentSocketGone: () => this.#shutdown?.handshakeSettled(),
+      },
+      this.options.handshakeTimeout,
+    );
+    const listening = this.#listener.listen(target);
+    this.#listening = listening;
+    try {
+      const address = await listening;
+      // When the server was shut down meanwhile, that closes the door as soon as it is open.
+      if (this.#shutdown === undefined) this.#state = "listening";
+      this.#heartbeat?.start();
+      return address;
+    } catch (error) {
+      this.#listener = undefined;
+      throw error;
+    }
+  }
+
+  async run({ listen, shutdown, close }: RunOptions = {}): Promise<DrainReport> {
+    if (shutdown?.aborted || close?.aborted) return this.close();
+    const onShutdown = (): void => void this.shutdown();
+    const onClose = (): void => void this.close();
+    shutdown?.addEventListener("abort", onShutdown, { once: true });
+    close?.addEventListener("abort", onClose, { once: true });
+    try {
+      if (listen !== undefined) await this.listen(listen);
+      else if (this.#state === "idle") {
+        throw new ServerStateError("There is nothing to run: give `listen`, or call server.listen() before run().");
+      }
+      return await this.#down.promise;
+    } finally {
+      shutdown?.removeEventListener("abort", onShutdown);
+      close?.removeEventListener("abort", onClose);
+    }
+  }
+
+  shutdown(given: Partial<DrainOptions> = {}): Promise<DrainReport> {
+    let options: DrainOptions;
+    try {
+      options = resolveDrainOptions(given, this.options.drain);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    if (this.#shutdown !== undefined) this.#shutdown.hasten(options);
+    else this.#beginShutdown(options).begin();
+    return this.#shutdown!.report;
+  }
+
+  close(): Promise<DrainReport> {
+    const shutdown = this.#shutdown ?? this.#beginShutdown(this.options.drain);
+    shutdown.force();
+    return shutdown.report;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.shutdown().then(() => {});
+  }
+
+  broadcast(
+    data: string | ArrayBufferView | ArrayBuffer,
+    { where }: { where?: (connection: Connection<Principal>) => boolean } = {},
+  ): number {
+    const message = encodeMessage(typeof data === "string" ? data : bytesOf(data));
+    let taken = 0;
+    for (const connection of this.connections) {
+      if ((where === undefined || where(connection)) && connection.sendEncoded(message)) taken++;
+    }
+    return taken;
+  }
+
+  #beginShutdown(options: DrainOptions): Shutdown {
+    this.#state = "draining";
+    this.#shutdown = new Shutdown(this, options);
+    this.tally = this.#shutdown.tally;
+    void this.#shutdown.report.then((report) => this.#down.resolve(report));
+    return this.#shutdown;
+  }
+
+  // For the upgrades
+
+  closedBecause(): string | undefined {
+    if (this.#state === "closed" || this.#shutdown?.acceptsHandshakes === false) return "The server is closing.";
+    if (this.connections.size >= this.options.maxConnections) return "The server is full.";
+    return undefined;
+  }
+
+  open(socket: Duplex, head: Buffer, info: ConnectionInfo<Principal>): void {
+    const connection = new ServedConnection(this, socket, info);
+    this.connections.add(connection);
+    connection.start(this.#handler, head);
+    this.#shutdown?.connectionOpened(connection);
+  }
+
+  onUpgradeSettled(): void {
+    this.#shutdown?.handshakeSettled();
+  }
+
+  // For the connections
+
+  connectionClosed(connection: ServedConnection<Principal>): void {
+    if (!this.connections.delete(connection)) return;
+    this.#shutdown?.connectionClosed(connection);
+  }
+
+  reportError(error: unknown, connection?: Connection<Principal>): void {
+    publish("error", () => ({ event: "error", error, connection: connection as Connection<unknown> | undefined }));
+    try {
+      this.options.onError?.(error, connection);
+    } catch {
+      // An error of the error handler has nowhere left to go; it must not end the process.
+    }
+  }
+
+  // For the shutdown
+
+  async closeDoor(): Promise<void> {
+    await this.#listening?.catch(() => {});
+    await this.#listener?.stopAccepting();
+  }
+
+  closeDoorNow(): void {
+    this.#listener?.stopAcceptingNow();
+    void this.#listening?.then(
+      () => this.#listener?.stopAcceptingNow(),
+      () => {},
+    );
+  }
+
+  pendingHandshakes(): number {
+    return (this.#listener?.silent ?? 0) + this.#upgrades.waiting + this.refusals.open;
+  }
+
+  refuseHandshakes(): void {
+    this.#listener?.refuseSilent();
+    this.#upgrades.refuseWaiting();
+  }
+
+  async release(): Promise<void> {
+    this.#state = "closed";
+    this.#heartbeat?.stop();
+    this.refusals.destroyAll();
+    await this.#listener?.destroy();
+  }
+}

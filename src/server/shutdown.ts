@@ -1,0 +1,215 @@
+/**
+ * A server going down. The order of the steps is the order of this file:
+ *
+ * 1. Lame duck: accepting goes on, readiness is already false.
+ * 2. The door closes, once the accept queue is empty. Handshakes on accepted sockets get `handshakeGrace`.
+ * 3. Connections begin to drain, paced; each then goes its own way (drain/connection.ts).
+ * 4. Last call: nothing that waits is started any more.
+ * 5. The deadline, or `close()`: what is left is forced.
+ * 6. Nothing is left: the report.
+ */
+import type { DrainOptions } from "../drain/options.js";
+import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
+import { ReportLedger, type ConnectionAccount, type DrainReport } from "../drain/report.js";
+import { now } from "./clock.js";
+import { defer } from "./deferred.js";
+import { publish } from "./diagnostics.js";
+
+/** What a shutdown does with a connection. */
+export interface Drainable {
+  drain(): void;
+  lastCall(): void;
+  force(): void;
+  account(): ConnectionAccount;
+}
+
+/** What a shutdown needs of its server. */
+export interface ShutdownHost {
+  readonly connections: ReadonlySet<Drainable>;
+  /** Resolves when nobody is accepted any more. */
+  closeDoor(): Promise<void>;
+  closeDoorNow(): void;
+  /** Sockets that were accepted and are not connections yet. */
+  pendingHandshakes(): number;
+  /** From here on handshakes are refused, those that wait as well. */
+  refuseHandshakes(): void;
+  /** Ends whatever is still open. */
+  release(): Promise<void>;
+}
+
+/**
+ * How long forced connections and their handlers get to finish. With the 200 ms of a forced flush inside it, and the
+ * rest for a slow loop, `shutdown()` settles within a second of its deadline.
+ */
+const FORCED_TIMEOUT = 750;
+
+type Moment = "lame duck" | "handshake grace" | "pace" | "last call" | "deadline" | "forced";
+
+export class Shutdown {
+  readonly #host: ShutdownHost;
+  readonly #options: DrainOptions;
+  readonly #ledger = new ReportLedger();
+  readonly #startedAt = new Date();
+  readonly #finished = defer<DrainReport>();
+  readonly #timers = new Map<Moment, NodeJS.Timeout>();
+  #plan: DrainPlan;
+  #doorClosing = false;
+  #doorClosed = false;
+  #graceOver = false;
+  #draining = false;
+  #waitingToDrain: Drainable[] = [];
+  #lastCalled = false;
+  #forced = false;
+  #over = false;
+
+  constructor(host: ShutdownHost, options: DrainOptions) {
+    this.#host = host;
+    this.#options = options;
+    this.#plan = planDrain(options, now());
+  }
+
+  /** Resolves with the report when nothing is left. Never rejects. */
+  get report(): Promise<DrainReport> {
+    return this.#finished.promise;
+  }
+
+  /** Where messages are counted from here on. */
+  get tally(): DrainReport["messages"] {
+    return this.#ledger.messages;
+  }
+
+  /** Whether a handshake that ends now still becomes a connection. */
+  get acceptsHandshakes(): boolean {
+    return !this.#graceOver && !this.#forced;
+  }
+
+  begin(): void {
+    publish("drain", () => ({ event: "started", connections: this.#host.connections.size }));
+    this.#scheduleMoments();
+    if (this.#options.lameDuck === 0) this.#closeDoor();
+  }
+
+  /** A later call: moments may come nearer. */
+  hasten(options: DrainOptions): void {
+    this.#plan = hastenDrain(this.#plan, planDrain(options, now()));
+    if (!this.#forced && !this.#over) this.#scheduleMoments();
+  }
+
+  #scheduleMoments(): void {
+    const { lameDuckUntil, lastCallAt, deadlineAt } = this.#plan;
+    if (!this.#doorClosing) this.#at("lame duck", lameDuckUntil, () => this.#closeDoor());
+    if (!this.#lastCalled) this.#at("last call", lastCallAt, () => this.#lastCall());
+    this.#at("deadline", deadlineAt, () => this.force());
+    if (this.#draining) this.#pace();
+  }
+
+  #closeDoor(): void {
+    if (this.#doorClosing) return;
+    this.#doorClosing = true;
+    this.#cancel("lame duck");
+    void this.#host.closeDoor().then(() => {
+      if (this.#over) return;
+      this.#doorClosed = true;
+      publish("drain", () => ({ event: "door closed" }));
+      if (this.#forced) return this.#finishWhenEmpty();
+      this.#at("handshake grace", now() + this.#options.handshakeGrace, () => this.#endGrace());
+      this.#startDraining();
+      this.#finishWhenEmpty();
+    });
+  }
+
+  #endGrace(): void {
+    this.#graceOver = true;
+    this.#host.refuseHandshakes();
+    this.#finishWhenEmpty();
+  }
+
+  #startDraining(): void {
+    this.#draining = true;
+    this.#waitingToDrain = [...this.#host.connections].reverse();
+    this.#pace();
+  }
+
+  /** Starts as many drains as are due, and comes back for the next. */
+  #pace(): void {
+    const startsAt = now();
+    const waiting = this.#waitingToDrain.length;
+    const pacing = new Pacing(waiting, this.#options.pace, startsAt, this.#plan.deadlineAt);
+    const startDue = (): void => {
+      const due = waiting - pacing.dueBy(now());
+      while (this.#waitingToDrain.length > due) this.#waitingToDrain.pop()!.drain();
+      if (due > 0) this.#at("pace", pacing.startOf(waiting - due), startDue);
+    };
+    startDue();
+  }
+
+  #lastCall(): void {
+    this.#lastCalled = true;
+    publish("drain", () => ({ event: "last call" }));
+    for (const connection of this.#host.connections) connection.lastCall();
+  }
+
+  /** `close()`, or the deadline. */
+  force(): void {
+    if (this.#forced || this.#over) return;
+    this.#forced = true;
+    this.#graceOver = true;
+    this.#cancelAll();
+    publish("drain", () => ({ event: "forced" }));
+    this.#at("forced", now() + FORCED_TIMEOUT, () => this.#finish());
+    this.#doorClosing = true;
+    this.#doorClosed = true;
+    this.#host.closeDoorNow();
+    this.#host.refuseHandshakes();
+    for (const connection of this.#host.connections) connection.force();
+    this.#finishWhenEmpty();
+  }
+
+  /** A connection that came in while the server was going down. */
+  connectionOpened(connection: Drainable): void {
+    if (!this.#draining) return;
+    connection.drain();
+    if (this.#lastCalled) connection.lastCall();
+  }
+
+  connectionClosed(connection: Drainable): void {
+    if (this.#over) return;
+    this.#ledger.enter(connection.account());
+    this.#finishWhenEmpty();
+  }
+
+  handshakeSettled(): void {
+    this.#finishWhenEmpty();
+  }
+
+  #finishWhenEmpty(): void {
+    if (this.#over || !this.#doorClosed) return;
+    if (this.#host.connections.size === 0 && this.#host.pendingHandshakes() === 0) this.#finish();
+  }
+
+  #finish(): void {
+    this.#over = true;
+    this.#cancelAll();
+    for (const connection of this.#host.connections) this.#ledger.enter(connection.account());
+    void this.#host.release().then(() => {
+      const report = this.#ledger.close(this.#startedAt, now() - this.#plan.startedAt);
+      publish("drain", () => ({ event: "finished", report }));
+      this.#finished.resolve(report);
+    });
+  }
+
+  #at(moment: Moment, time: number, act: () => void): void {
+    this.#cancel(moment);
+    if (time === Infinity) return;
+    this.#timers.set(moment, setTimeout(act, Math.max(0, time - now())));
+  }
+
+  #cancel(moment: Moment): void {
+    clearTimeout(this.#timers.get(moment));
+    this.#timers.delete(moment);
+  }
+
+  #cancelAll(): void {
+    for (const moment of this.#timers.keys()) this.#cancel(moment);
+  }
+}

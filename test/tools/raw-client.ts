@@ -1,0 +1,203 @@
+/**
+ * A WebSocket client on a plain socket, built on our frames so that it can misbehave, and that records all it sees.
+ */
+import { randomBytes } from "node:crypto";
+import { EventEmitter, once } from "node:events";
+import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { encodeClosePayload } from "../../src/wire/close.js";
+import { Decoder } from "../../src/wire/decoder.js";
+import { encodeFrame, Opcode } from "../../src/wire/frame.js";
+import { acceptKey } from "../../src/wire/handshake.js";
+
+export interface RawClientOptions {
+  /** Answer Pings. Default true. */
+  answersPing?: boolean;
+  /** Answer Close. Default true. */
+  answersClose?: boolean;
+  /** End TCP at the server's FIN. Default true. */
+  answersEnd?: boolean;
+  headers?: Record<string, string>;
+  path?: string;
+}
+
+export type Target = number | string;
+
+/** Connects without sending anything. `target` is a port on 127.0.0.1 or the path of a Unix socket. */
+export async function connectRaw(target: Target, options: RawClientOptions = {}): Promise<RawClient> {
+  const where: NetConnectOpts =
+    typeof target === "number" ? { port: target, host: "127.0.0.1" } : { path: target };
+  const socket = connect({ ...where, allowHalfOpen: true });
+  const client = new RawClient(socket, options);
+  await once(socket, "connect");
+  return client;
+}
+
+/** Connects and completes the handshake. */
+export async function openRaw(target: Target, options: RawClientOptions = {}): Promise<RawClient> {
+  const client = await connectRaw(target, options);
+  client.sendHandshake();
+  await client.opened();
+  return client;
+}
+
+export class RawClient {
+  readonly socket: Socket;
+  /** Everything that the server sent as messages, in order. */
+  readonly messages: (string | Buffer)[] = [];
+  readonly pings: Buffer[] = [];
+  readonly pongs: Buffer[] = [];
+  /** The server's Close frame. */
+  close: { code: number; reason: string } | undefined;
+  /** What ended the socket: the server's FIN, or an error such as ECONNRESET. */
+  ended: "FIN" | string | undefined;
+  /** Status code of the HTTP answer, its headers in lower case, and its body if it was no 101. */
+  response: { status: number; headers: Record<string, string>; body: string } | undefined;
+  /** How the server broke RFC 6455, if it did. */
+  violation: string | undefined;
+  /** The socket is closed in both directions. */
+  gone = false;
+
+  readonly #events = new EventEmitter();
+  readonly #options: Required<RawClientOptions>;
+  readonly #decoder: Decoder;
+  readonly #key = randomBytes(16).toString("base64");
+  #head = Buffer.alloc(0);
+  #upgraded = false;
+
+  constructor(socket: Socket, options: RawClientOptions) {
+    this.socket = socket;
+    this.#options = { answersPing: true, answersClose: true, answersEnd: true, headers: {}, path: "/", ...options };
+    this.#events.setMaxListeners(0);
+    const sink = {
+      onMessage: (data: string | Buffer) => this.#note(() => this.messages.push(data)),
+      onPing: (payload: Buffer) =>
+        this.#note(() => {
+          this.pings.push(payload);
+          if (this.#options.answersPing) this.sendFrame(Opcode.pong, payload);
+        }),
+      onPong: (payload: Buffer) => this.#note(() => this.pongs.push(payload)),
+      onClose: (code: number, reason: string) =>
+        this.#note(() => {
+          this.close = { code, reason };
+          if (this.#options.answersClose) this.sendClose(code === 1005 ? undefined : code);
+        }),
+      onViolation: ({ explanation }: { explanation: string }) => this.#note(() => (this.violation = explanation)),
+    };
+    this.#decoder = new Decoder(sink, { maxPayload: 2 ** 31, maxFragments: 2 ** 31, masked: false });
+    socket.on("data", (chunk: Buffer) => this.#onData(chunk));
+    socket.on("end", () =>
+      this.#note(() => {
+        this.ended ??= "FIN";
+        if (this.#options.answersEnd) socket.end();
+      }),
+    );
+    socket.on("error", (error: NodeJS.ErrnoException) => this.#note(() => (this.ended ??= error.code ?? error.message)));
+    socket.on("close", () => this.#note(() => (this.gone = true)));
+  }
+
+  /** Sends the opening handshake. */
+  sendHandshake(): void {
+    const { path, headers } = this.#options;
+    const all: Record<string, string> = {
+      Host: "localhost",
+      Upgrade: "websocket",
+      Connection: "Upgrade",
+      "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": this.#key,
+      ...headers,
+    };
+    const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+    this.socket.write(`GET ${path} HTTP/1.1\r\n${lines.join("")}\r\n`);
+  }
+
+  /** Resolves when the handshake is complete; rejects when it was refused or the socket is gone. */
+  async opened(): Promise<void> {
+    await this.until(() => this.#upgraded || this.response !== undefined || this.gone);
+    if (!this.#upgraded) throw new Error(`the handshake failed: ${this.response?.status ?? this.ended}`);
+    const accept = this.response!.headers["sec-websocket-accept"];
+    if (accept !== acceptKey(this.#key)) throw new Error(`wrong Sec-WebSocket-Accept: ${accept}`);
+  }
+
+  /** A masked text or binary message. */
+  send(data: string | Buffer): void {
+    this.sendFrame(typeof data === "string" ? Opcode.text : Opcode.binary, data);
+  }
+
+  sendFrame(opcode: Opcode, payload: string | Buffer = "", final = true): void {
+    this.write(encodeFrame(opcode, payload, { final, mask: randomBytes(4) }));
+  }
+
+  /** Raw bytes. */
+  write(bytes: string | Buffer): void {
+    if (this.socket.writable) this.socket.write(bytes);
+  }
+
+  /** A Close frame, without a payload when there is no code. */
+  sendClose(code?: number, reason = ""): void {
+    this.sendFrame(Opcode.close, encodeClosePayload(code ?? 1005, reason));
+  }
+
+  ping(payload = ""): void {
+    this.sendFrame(Opcode.ping, payload);
+  }
+
+  /** FIN without a Close frame. */
+  end(): void {
+    this.socket.end();
+  }
+
+  /** RST. */
+  reset(): void {
+    this.socket.resetAndDestroy();
+  }
+
+  /** Resolves when `condition` holds; checked after each thing the server does. Rejects when the socket is gone first. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) {
+      if (this.gone) throw new Error(`the socket is gone (${this.ended}) before what was waited for`);
+      await once(this.#events, "change");
+    }
+  }
+
+  /** Resolves when this many messages have come. */
+  received(count: number): Promise<void> {
+    return this.until(() => this.messages.length >= count);
+  }
+
+  /** Resolves when the socket is closed in both directions. */
+  closed(): Promise<void> {
+    return this.until(() => this.gone);
+  }
+
+  /** Ends the socket whatever its state. */
+  destroy(): void {
+    this.socket.destroy();
+  }
+
+  #note(change: () => void): void {
+    change();
+    this.#events.emit("change");
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#upgraded) {
+      this.#decoder.push(chunk);
+      return;
+    }
+    this.#head = Buffer.concat([this.#head, chunk]);
+    const end = this.#head.indexOf("\r\n\r\n");
+    if (end < 0) return;
+    const [statusLine, ...lines] = this.#head.toString("latin1", 0, end).split("\r\n");
+    const headers = Object.fromEntries(
+      lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
+    );
+    const rest = this.#head.subarray(end + 4);
+    const status = Number(statusLine!.split(" ")[1]);
+    if (status !== 101 && rest.length < Number(headers["content-length"] ?? 0)) return;
+    this.#note(() => {
+      this.response = { status, headers, body: status === 101 ? "" : rest.toString() };
+      this.#upgraded = status === 101;
+    });
+    if (this.#upgraded && rest.length > 0) this.#decoder.push(rest);
+  }
+}
