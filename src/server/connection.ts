@@ -23,6 +23,8 @@ export interface ConnectionHost<Principal> {
   readonly options: ResolvedOptions<Principal>;
   /** Where messages are counted: since the start, or since the drain began. */
   readonly tally: DrainReport["messages"];
+  /** A shutdown has begun, even if it has not reached this connection yet. */
+  readonly draining: boolean;
   connectionClosed(connection: ServedConnection<Principal>): void;
   reportError(error: unknown, connection: Connection<Principal>): void;
 }
@@ -442,6 +444,8 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
     if (this.#handler === "running" || this.#pending > 0 || this.#settled) return;
     this.finish(this.#inHand);
     this.#settled = true;
+    // Whoever is closed during a shutdown is told so, also when its own turn has not come yet.
+    if (this.#host.draining) this.drain();
     this.#dispatch({ type: "handler-settled", failed: this.#handler === "threw" });
   }
 

@@ -231,6 +231,10 @@ class LastcallServer<Principal>
 
   // For the connections
 
+  get draining(): boolean {
+    return this.#shutdown !== undefined;
+  }
+
   connectionClosed(connection: ServedConnection<Principal>): void {
     if (!this.connections.delete(connection)) return;
     this.#shutdown?.connectionClosed(connection);

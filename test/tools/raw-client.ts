@@ -48,6 +48,8 @@ export class RawClient {
   readonly pongs: Buffer[] = [];
   /** The server's Close frame. */
   close: { code: number; reason: string } | undefined;
+  /** How many messages had come by then. */
+  messagesAtClose = 0;
   /** What ended the socket: the server's FIN, or an error such as ECONNRESET. */
   ended: "FIN" | string | undefined;
   /** Status code of the HTTP answer, its headers in lower case, and its body if it was no 101. */
@@ -79,6 +81,7 @@ export class RawClient {
       onClose: (code: number, reason: string) =>
         this.#note(() => {
           this.close = { code, reason };
+          this.messagesAtClose = this.messages.length;
           if (this.#options.answersClose) this.sendClose(code === 1005 ? undefined : code);
         }),
       onViolation: ({ explanation }: { explanation: string }) => this.#note(() => (this.violation = explanation)),
