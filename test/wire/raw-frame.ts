@@ -23,13 +23,17 @@ export function rawFrame(frame: RawFrame): Buffer {
   const { opcode, final = true, reserved = 0 } = frame;
   const mask = "mask" in frame ? frame.mask : CLIENT_MASK;
   const payload = Buffer.from(frame.payload ?? "");
-  const declared = BigInt(frame.declaredLength ?? payload.length);
-  const lengthBytes = frame.lengthBytes ?? (declared < 126n ? 0 : declared < 65_536n ? 2 : 8);
+  const declared = frame.declaredLength ?? payload.length;
+  const lengthBytes = frame.lengthBytes ?? (declared < 126 ? 0 : declared < 65_536 ? 2 : 8);
 
   const header = [(final ? 0x80 : 0) | reserved | opcode];
   header.push((mask ? 0x80 : 0) | (lengthBytes === 0 ? Number(declared) : lengthBytes === 2 ? 126 : 127));
-  for (let index = lengthBytes - 1; index >= 0; index--)
-    header.push(Number((declared >> BigInt(8 * index)) & 0xffn));
+  if (lengthBytes === 2) {
+    header.push((Number(declared) >> 8) & 0xff, Number(declared) & 0xff);
+  } else if (lengthBytes === 8) {
+    const length = BigInt(declared);
+    for (let shift = 56n; shift >= 0n; shift -= 8n) header.push(Number((length >> shift) & 0xffn));
+  }
   if (mask !== undefined) {
     header.push(...mask);
     for (let index = 0; index < payload.length; index++) payload[index]! ^= mask[index & 3]!;
