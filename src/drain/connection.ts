@@ -17,8 +17,8 @@ export type DrainState = "open" | "draining" | "ending" | "closing" | "lingering
 
 /** What has happened. */
 export type DrainEvent =
-  /** The shutdown reaches this connection. */
-  | { type: "drain" }
+  /** The shutdown reaches this connection, with options of its own if it has any. */
+  | { type: "drain"; options?: ConnectionDrainOptions }
   /** Nothing is partial, inflating, queued or in hand any more; `busy` when something is again. */
   | { type: "idle" }
   | { type: "busy" }
@@ -203,6 +203,7 @@ export class ConnectionDrain {
   #take(event: DrainEvent, now: number): void {
     switch (event.type) {
       case "drain":
+        if (event.options !== undefined) this.#options = event.options;
         return this.#startDraining(now);
       case "idle":
         this.#idle = true;

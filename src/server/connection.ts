@@ -1,6 +1,6 @@
 /** A connection as its handler sees it, on a channel: inbox, iterator, accounting. */
 import type { ConnectionAccount, DrainReport } from "../drain/report.js";
-import type { DrainEvent } from "../drain/connection.js";
+import type { ConnectionDrainOptions, DrainEvent } from "../drain/connection.js";
 import { CloseCode, isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
 import type { RequestHead } from "../wire/handshake.js";
 import type { Violation } from "../wire/violation.js";
@@ -21,6 +21,8 @@ import type { Duplex } from "node:stream";
 /** What a connection needs of its server. */
 export interface ConnectionHost<Principal> {
   readonly options: ResolvedOptions<Principal>;
+  /** How a connection ends, by the options of the shutdown if there is one. */
+  readonly connectionDrain: ConnectionDrainOptions;
   /** Where messages are counted: since the start, or since the drain began. */
   readonly tally: DrainReport["messages"];
   /** A shutdown has begun, even if it has not reached this connection yet. */
@@ -417,7 +419,7 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
   /** The machine is made when something first ends: an open connection does not pay for it. */
   #beginEnding(): Ending {
     this.#toldIdle = this.#isIdle();
-    const ending = new Ending(this.#host.options.connectionDrain, this, {
+    const ending = new Ending(this.#host.connectionDrain, this, {
       idle: this.#toldIdle,
       reading: !this.#paused,
     });
@@ -493,7 +495,7 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
   drain(): void {
     if (this.#drainStarted) return;
     this.#tellDraining();
-    this.#dispatch({ type: "drain" });
+    this.#dispatch({ type: "drain", options: this.#host.connectionDrain });
   }
 
   #tellDraining(): void {

@@ -1,5 +1,4 @@
 /** The options of a server: their defaults in one object, and their checks. */
-import type { ConnectionDrainOptions } from "../drain/connection.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../drain/options.js";
 import { isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
 import { isProtocolName, normalizeOrigin, type RequestHead } from "../wire/handshake.js";
@@ -100,8 +99,9 @@ export interface ResolvedOptions<Principal> {
   outboxLimit: number;
   handshakeTimeout: number;
   heartbeat: HeartbeatOptions | false;
+  closeReplyTimeout: number;
+  goneTimeout: number;
   drain: DrainOptions;
-  connectionDrain: ConnectionDrainOptions;
   onError: ServerOptions<Principal>["onError"];
 }
 
@@ -180,7 +180,6 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
   checkFunction("authenticate", options.authenticate);
   checkFunction("onError", options.onError);
 
-  const drain = resolveDrainOptions(options.drain ?? {}, drainDefaults, "drain.");
   const resolved: ResolvedOptions<Principal> = {
     path: options.path,
     protocols: checkProtocols(options.protocols),
@@ -195,12 +194,9 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
     handshakeTimeout: options.handshakeTimeout!,
     heartbeat:
       options.heartbeat !== false && group("heartbeat", options.heartbeat, defaults.heartbeat, heartbeatChecks),
-    drain,
-    connectionDrain: {
-      ...drain,
-      closeReplyTimeout: options.closeReplyTimeout!,
-      goneTimeout: options.goneTimeout!,
-    },
+    closeReplyTimeout: options.closeReplyTimeout!,
+    goneTimeout: options.goneTimeout!,
+    drain: resolveDrainOptions(options.drain ?? {}, drainDefaults, "drain."),
     onError: options.onError,
   };
   if (resolved.outboxLimit < resolved.highWaterMark) {

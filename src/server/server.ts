@@ -1,6 +1,7 @@
 /** The server: who is connected, who may come in, and what state it is in. */
 import type { AddressInfo, ListenOptions } from "node:net";
 import type { Duplex } from "node:stream";
+import type { ConnectionDrainOptions } from "../drain/connection.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { bytesOf } from "./bytes.js";
@@ -90,6 +91,7 @@ class LastcallServer<Principal>
   implements Server<Principal>, ConnectionHost<Principal>, UpgradeHost<Principal>, ShutdownHost
 {
   readonly options: ResolvedOptions<Principal>;
+  connectionDrain: ConnectionDrainOptions;
   readonly refusals = new Refusals(() => this.#shutdown?.handshakeSettled());
   readonly connections = new Set<ServedConnection<Principal>>();
   tally: DrainReport["messages"] = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
@@ -107,6 +109,7 @@ class LastcallServer<Principal>
   constructor(handler: Handler<Principal>, options: ResolvedOptions<Principal>) {
     this.#handler = handler;
     this.options = options;
+    this.connectionDrain = { ...options, ...options.drain };
     if (options.heartbeat !== false) this.#heartbeat = new Heartbeat(this.connections, options.heartbeat);
   }
 
@@ -204,6 +207,7 @@ class LastcallServer<Principal>
 
   #beginShutdown(options: DrainOptions): Shutdown {
     this.#state = "draining";
+    this.connectionDrain = { ...this.options, ...options };
     this.#shutdown = new Shutdown(this, options);
     this.tally = this.#shutdown.tally;
     void this.#shutdown.report.then((report) => this.#down.resolve(report));
