@@ -1,4 +1,6 @@
 /** From signals of the operating system to the two abort signals that `server.run` takes. */
+import { constants } from "node:os";
+import { InvalidOptionError } from "../server/errors.js";
 
 /** How `terminationSignals` is told which signals to hear. */
 export interface TerminationSignalsOptions {
@@ -22,6 +24,8 @@ const REPEAT_WINDOW = 1_000;
  * aborts `close`; then the listeners are gone, so that a third has its default effect and kills.
  *
  * Never ends the process, and does not keep it alive.
+ *
+ * @throws {@link InvalidOptionError} for a signal that this system does not have.
  */
 export function terminationSignals({
   signals = ["SIGTERM", "SIGINT"],
@@ -30,6 +34,9 @@ export function terminationSignals({
   const close = new AbortController();
   let firstAt: number | undefined;
 
+  for (const signal of signals) {
+    if (!(signal in constants.signals)) throw new InvalidOptionError("signals", signal, "names such as SIGTERM");
+  }
   const onSignal = (): void => {
     if (firstAt === undefined) {
       firstAt = performance.now();

@@ -62,7 +62,10 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
    * @throws {@link InvalidOptionError} when the code may not be sent or the reason is too long.
    */
   close(code?: number, reason?: string): void;
-  /** Resolves when the connection is over, its handler included in nothing: a handler may await it. */
+  /**
+   * Resolves when the socket is gone, also while the handler still runs. During a shutdown that waits for the handler:
+   * one that only pushes should wait for `draining` instead.
+   */
   readonly closed: Promise<ConnectionClosed>;
   /** Work that outlives an iteration: the connection is not ended before the promise has settled. */
   waitUntil(promise: PromiseLike<unknown>): void;

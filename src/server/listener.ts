@@ -27,6 +27,8 @@ export interface ListenerOwner {
   readonly refusals: Refusals;
   /** A socket that asks to be upgraded; it is the owner's from here on. */
   onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void;
+  /** A socket could not be accepted. */
+  onAcceptError(error: Error): void;
   /** A socket that had not asked for anything is gone. */
   onSilentSocketGone(): void;
 }
@@ -60,8 +62,9 @@ export class Listener {
       response.writeHead(status, { ...headers, Connection: "close", "Content-Type": "text/plain; charset=utf-8" });
       response.end(`${message}\n`);
     });
-    this.#server.on("clientError", (_error, socket) => {
-      owner.refusals.refuse(socket, 400, "This is not HTTP.");
+    this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === "HPE_HEADER_OVERFLOW") owner.refusals.refuse(socket, 431, "The request's head is too large.");
+      else owner.refusals.refuse(socket, 400, "This is not HTTP.");
     });
   }
 
@@ -93,9 +96,12 @@ export class Listener {
     this.#server.listen(options);
     // `once` rejects when 'error' comes first.
     await once(this.#server, "listening");
+    // From here on an error is one of accepting, such as EMFILE: it must not end the process.
+    this.#server.on("error", (error) => this.#owner.onAcceptError(error));
   }
 
   address(): AddressInfo | string | null {
+    if (!this.#server.listening) return null;
     return this.#socketFile?.path ?? this.#server.address();
   }
 

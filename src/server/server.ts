@@ -135,6 +135,7 @@ class LastcallServer<Principal>
       {
         refusals: this.refusals,
         onUpgrade: (request, socket, head, acceptedAt) => this.#upgrades.handle(request, socket, head, acceptedAt),
+        onAcceptError: (error) => this.reportError(error),
         onSilentSocketGone: () => this.#shutdown?.handshakeSettled(),
       },
       this.options.handshakeTimeout,
