@@ -47,7 +47,9 @@ interface Segment {
   bytes: Buffer;
   /** Messages whose last byte is in here. */
   messages: number;
-  /** False when a frame goes on in the next segment: nothing may come between. */
+  /** False for the payload that belongs to the header in the segment before. */
+  startsFrame: boolean;
+  /** False for a header whose payload is the next segment. */
   endsFrame: boolean;
 }
 
@@ -71,10 +73,11 @@ export function encodeMessage(data: string | Uint8Array): EncodedMessage {
     const header = Buffer.allocUnsafe(frameHeaderLength(part.length));
     writeFrameHeader(header, 0, frameOpcode, part.length, final);
     if (part.length <= MAX_COPIED_PAYLOAD) {
-      segments.push({ bytes: Buffer.concat([header, part]), messages: final ? 1 : 0, endsFrame: true });
+      const bytes = Buffer.concat([header, part]);
+      segments.push({ bytes, messages: final ? 1 : 0, startsFrame: true, endsFrame: true });
     } else {
-      segments.push({ bytes: header, messages: 0, endsFrame: false });
-      segments.push({ bytes: part, messages: final ? 1 : 0, endsFrame: true });
+      segments.push({ bytes: header, messages: 0, startsFrame: true, endsFrame: false });
+      segments.push({ bytes: part, messages: final ? 1 : 0, startsFrame: false, endsFrame: true });
     }
   }
   return segments;
@@ -111,7 +114,6 @@ export class Outbox {
 
   #writingBytes = 0;
   #writingMessages = 0;
-  #midFrame = false;
   /** Bytes written one behind the other without a Ping between them. */
   #writtenInBulk = 0;
   #flushScheduled = false;
@@ -231,7 +233,7 @@ export class Outbox {
   #cutRun(): void {
     if (this.#runSlab === undefined) return;
     const bytes = this.#runSlab.buffer.subarray(this.#runStart, this.#runEnd);
-    this.#segments.push({ bytes, messages: this.#runMessages, endsFrame: true });
+    this.#segments.push({ bytes, messages: this.#runMessages, startsFrame: true, endsFrame: true });
     this.#runSlab = undefined;
     this.#runMessages = 0;
   }
@@ -268,28 +270,28 @@ export class Outbox {
   #takeBatch(): Buffer[] {
     const batch: Buffer[] = [];
     let bytes = 0;
-    if (!this.#midFrame) {
-      const ping = this.#writtenInBulk > MAX_WRITE / 2 && this.#segments.length > 0 && this.#owner.progressPing();
-      if (ping) {
-        batch.push(ping);
-        bytes += ping.length;
-        this.#writtenInBulk = 0;
-      }
-      if (this.#pong !== undefined) {
-        batch.push(this.#pong);
-        bytes += this.#pong.length;
-        this.#pong = undefined;
-      }
+    const ping = this.#writtenInBulk > MAX_WRITE / 2 && this.#segments.length > 0 && this.#owner.progressPing();
+    if (ping) {
+      batch.push(ping);
+      bytes += ping.length;
+      this.#writtenInBulk = 0;
+    }
+    if (this.#pong !== undefined) {
+      batch.push(this.#pong);
+      bytes += this.#pong.length;
+      this.#pong = undefined;
     }
     let taken = 0;
-    for (const segment of this.#segments) {
-      if (bytes > 0 && bytes + segment.bytes.length > MAX_WRITE) break;
+    while (taken < this.#segments.length) {
+      const segment = this.#segments[taken]!;
+      // A header goes out together with its payload, so that a control frame may come first the next time.
+      const frame = segment.bytes.length + (segment.endsFrame ? 0 : this.#segments[taken + 1]!.bytes.length);
+      if (segment.startsFrame && bytes > 0 && bytes + frame > MAX_WRITE) break;
       taken++;
       batch.push(segment.bytes);
       bytes += segment.bytes.length;
       this.#waitingBytes -= segment.bytes.length;
       this.#writingMessages += segment.messages;
-      this.#midFrame = !segment.endsFrame;
     }
     if (taken === this.#segments.length) this.#segments = [];
     else this.#segments.splice(0, taken);

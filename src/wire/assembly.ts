@@ -17,9 +17,9 @@ export class Assembly {
   }
 
   /**
-   * Copies `source[start..end)` to the end. `expected` is how many bytes of the current frame are
-   * still to come, these included: the buffer never outgrows what would then be its length.
-   * Returns where in `buffer` the copy starts.
+   * Copies `source[start..end)` to the end. `expected` is how many bytes may still come, these included: the
+   * buffer is not made larger than they need. It must not be less than what really comes, for then every call
+   * would make a buffer and copy all that is there. Returns where in `buffer` the copy starts.
    */
   append(source: Buffer, start: number, end: number, expected: number): number {
     const offset = this.#length;

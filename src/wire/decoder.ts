@@ -261,7 +261,9 @@ export class Decoder {
   }
 
   #gather(assembly: Assembly, chunk: Buffer, offset: number, end: number, missing: number): void {
-    const start = assembly.append(chunk, offset, end, missing);
+    // Behind a fragment, more comes: only the limit says how much.
+    const expected = this.#final ? missing : this.#options.maxPayload - assembly.length;
+    const start = assembly.append(chunk, offset, end, expected);
     this.#unmask(assembly.buffer, start, assembly.length);
     this.#mask = rotateMask(this.#mask, end - offset);
   }
