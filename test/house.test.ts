@@ -179,6 +179,11 @@ describe("a pure core", () => {
 });
 
 describe("the library", () => {
+  it("is TypeScript only: a compiled file beside its source is what tests would import, however old", () => {
+    const files = readdirSync(join(root, "src"), { recursive: true, encoding: "utf8" });
+    expect(files.filter((path) => /\.([cm]?js|d\.[cm]?ts)$/.test(path))).toEqual([]);
+  });
+
   it("prints nothing outside cli", () => {
     const files = {
       "src/server/loud.ts": `export const loud = () => console.log("here");\n`,
