@@ -1,0 +1,156 @@
+/** The scenario as it happens in life: a process of its own, and signals of the operating system. */
+import { expect, it } from "vitest";
+import type { DrainReport } from "../../src/index.js";
+import { Forked } from "../tools/fork.js";
+import { openRaw, type RawClient } from "../tools/raw-client.js";
+import {
+  CONNECTIONS,
+  countsOf,
+  expectStoppedInTheMiddle,
+  repeatedly,
+  reportWith,
+  STOP_AFTER,
+  tellTimes,
+  TOTAL,
+  WORK,
+} from "../tools/scenario.js";
+import { bound, work } from "../tools/timing.js";
+import { allRead, connectPeers, seenBy, sendAll, servedPeers } from "./raw-peers.js";
+
+type Event =
+  | { event: "listening"; port: number }
+  | { event: "started"; started: number }
+  | { event: "stopping"; served: number }
+  | { event: "down"; served: number; report: DrainReport; prose: string; open: string[] };
+
+/** A second signal counts from a second after the first on; the clock of another process is a little off. */
+const SECOND_SIGNAL_AFTER = 1_100;
+
+/** What nobody may find in a process whose server is down. The pipes are the process' own output. */
+const KEEPS_ALIVE = /TCP|Timeout|Immediate|Signal|Server/;
+
+/** A stop as in `Scenario.stop`, by a signal. */
+async function stopInTheMiddle(server: Forked<Event>, peers: readonly RawClient[]): Promise<void> {
+  peers.forEach(sendAll);
+  const { at } = await server.tells("started");
+  await Promise.all(peers.map(allRead));
+  await work(Math.max(0, at + STOP_AFTER - performance.now()));
+  server.kill("SIGTERM");
+}
+
+it("serves 25 of 25 on SIGTERM, exits with 0 at once, and nothing of ours is left in the process", async () => {
+  const runs = await repeatedly(
+    async () => {
+      const server = new Forked<Event>("scenario-server.mjs", { work: WORK });
+      const peers = await connectPeers((await server.tells("listening")).port);
+      await stopInTheMiddle(server, peers);
+      const [stopping, down, exit] = [
+        await server.tells("stopping"),
+        await server.tells("down"),
+        await server.exited(),
+      ];
+      return { stopping, down, exit, seen: await Promise.all(peers.map(seenBy)) };
+    },
+    { atOnce: 10 },
+  );
+  expectStoppedInTheMiddle(runs.map(({ stopping }) => ({ before: stopping.served })));
+  for (const { stopping, down, exit, seen } of runs) {
+    expect(seen).toEqual(servedPeers);
+    expect(down.served).toBe(TOTAL);
+    expect(countsOf(down.report)).toEqual(
+      reportWith("clean", { total: CONNECTIONS, closed: CONNECTIONS }, { served: TOTAL - stopping.served }),
+    );
+    expect(down.prose).toMatch(/^Clean shutdown in \d\.\d\d s: \d+ messages served on 5 connections\.$/m);
+    expect(down.open.filter((kind) => KEEPS_ALIVE.test(kind))).toEqual([]);
+    expect(exit).toMatchObject({ code: 0, signal: null, stderr: "" });
+    expect(exit.at - down.at, "from the report to the exit").toBeLessThan(bound(1_000));
+  }
+  tellTimes(
+    "SIGTERM to report",
+    runs.map(({ down }) => down.report.duration),
+  );
+  tellTimes(
+    "report to exit",
+    runs.map(({ down, exit }) => exit.at - down.at),
+  );
+});
+
+it("serves 25 of 25 when SIGTERM comes twice at once, as a terminal's Ctrl-C does", async () => {
+  const runs = await repeatedly(
+    async () => {
+      const server = new Forked<Event>("scenario-server.mjs", { work: WORK });
+      const peers = await connectPeers((await server.tells("listening")).port);
+      await stopInTheMiddle(server, peers);
+      await server.tells("stopping");
+      server.kill("SIGINT");
+      const [down, exit] = [await server.tells("down"), await server.exited()];
+      return { down, exit, seen: await Promise.all(peers.map(seenBy)) };
+    },
+    { times: 5, atOnce: 5 },
+  );
+  for (const { down, exit, seen } of runs) {
+    expect(seen).toEqual(servedPeers);
+    expect(down).toMatchObject({ served: TOTAL, report: { outcome: "clean" } });
+    expect(exit).toMatchObject({ code: 0, signal: null, stderr: "" });
+  }
+});
+
+/** A server whose only handler is stuck, told to stop, with a second signal as soon as that counts. */
+async function forceStuck(stuck: "forever" | "with a timer") {
+  const server = new Forked<Event>("scenario-server.mjs", { stuck });
+  const peer = await openRaw((await server.tells("listening")).port);
+  peer.send("a question without an answer");
+  await server.tells("started");
+  server.kill("SIGTERM");
+  await server.tells("stopping");
+  await work(SECOND_SIGNAL_AFTER);
+  expect(server.told.map(({ event }) => event)).not.toContain("down");
+  const secondAt = performance.now();
+  server.kill("SIGTERM");
+  const down = await server.tells("down");
+  return { server, down, took: down.at - secondAt, seen: await seenBy(peer) };
+}
+
+const stuckReport = reportWith("forced", { total: 1, forced: 1 }, { abandoned: 1 }, ["handler"]);
+
+/** No Close: it would claim that the request was never started. */
+const forcedPeer = { messages: [], close: undefined, ended: "FIN", violation: undefined };
+
+it("closes within a second at a second SIGTERM, names the stuck handler, and exits with 0", async () => {
+  const runs = await repeatedly(
+    async () => {
+      const { server, ...seen } = await forceStuck("forever");
+      return { ...seen, exit: await server.exited() };
+    },
+    { times: 10, atOnce: 10 },
+  );
+  for (const { down, seen, exit, took } of runs) {
+    expect(countsOf(down.report)).toEqual(stuckReport);
+    expect(down.report.troubled[0]).toMatchObject({ running: 1, queued: 0, unsentBytes: 0 });
+    expect(down.open.filter((kind) => KEEPS_ALIVE.test(kind))).toEqual([]);
+    expect(seen).toEqual(forcedPeer);
+    expect(took).toBeLessThan(bound(1_000));
+    expect(exit).toMatchObject({ code: 0, signal: null, stderr: "" });
+    expect(exit.at - down.at, "from the report to the exit").toBeLessThan(bound(1_000));
+  }
+  tellTimes(
+    "second SIGTERM to report",
+    runs.map(({ took }) => took),
+  );
+});
+
+it("dies of a third SIGTERM when a handler's own timer keeps the process alive", async () => {
+  const runs = await repeatedly(
+    async () => {
+      const { server, down, seen } = await forceStuck("with a timer");
+      server.kill("SIGTERM");
+      return { down, seen, exit: await server.exited() };
+    },
+    { times: 5, atOnce: 5 },
+  );
+  for (const { down, seen, exit } of runs) {
+    expect(countsOf(down.report)).toEqual(stuckReport);
+    expect(seen).toEqual(forcedPeer);
+    expect(exit).toMatchObject({ code: null, signal: "SIGTERM", stderr: "" });
+  }
+});
