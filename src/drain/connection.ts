@@ -187,7 +187,7 @@ export class ConnectionDrain {
     return Math.min(
       this.#cutAt(),
       this.#barrierTimeoutAt(),
-      this.#closeSent ? Infinity : this.#closeReplyAt,
+      this.#canClose ? this.#closeReplyAt : Infinity,
       this.#handlerSettled ? Infinity : this.#goneAt,
       this.#giveUpSocketAt(),
     );
@@ -240,7 +240,7 @@ export class ConnectionDrain {
         this.#closeReplyAt = now + this.#options.closeReplyTimeout;
         return this.#endInput(now);
       case "close":
-        if (this.#closeSent || this.#forced || this.#socketClosed) return;
+        if (!this.#canClose) return;
         this.#ownStatus = { code: event.code, reason: event.reason };
         this.#endInput(now);
         this.#do({ type: "drop-queue", as: "handed back" });
@@ -353,10 +353,13 @@ export class ConnectionDrain {
   }
 
   #lastCall(now: number): void {
+    if (this.#state === "forced") return;
     this.#startDraining(now);
-    if (this.#state !== "draining" && this.#state !== "ending") return;
-    this.#giveUpBarrier();
-    this.#endInput(now);
+    if (this.#state === "draining") {
+      this.#giveUpBarrier();
+      this.#endInput(now);
+    }
+    // Also behind our Close: one that answered the peer's in time may have left messages to be served.
     this.#do({ type: "drop-queue", as: "handed back" });
   }
 
@@ -397,12 +400,17 @@ export class ConnectionDrain {
   #settleHandler(failed: boolean, now: number): void {
     this.#handlerSettled = true;
     this.#handlerFailed = failed;
-    if (!this.#closeSent && !this.#forced) {
+    if (this.#state !== "forced") {
       this.#endInput(now);
       this.#do({ type: "drop-queue", as: "handed back" });
-      if (!this.#socketClosed) this.#close(now);
+      if (this.#canClose) this.#close(now);
     }
     this.#closeWhenOver();
+  }
+
+  /** Whether a Close of ours can still go out. */
+  get #canClose(): boolean {
+    return !this.#closeSent && !this.#forced && !this.#destroyed && !this.#socketClosed;
   }
 
   #close(now: number): void {
@@ -451,7 +459,7 @@ export class ConnectionDrain {
   }
 
   #force(now: number): void {
-    if (this.#forced) return;
+    if (this.#state === "forced") return;
     this.#forced = !(this.wasClean && this.#handlerSettled);
     this.#state = "forced";
     this.#forcedAt = now;
@@ -495,7 +503,7 @@ export class ConnectionDrain {
       this.#giveUpBarrier();
       this.#endInput(now);
     }
-    if (!this.#closeSent && now >= this.#closeReplyAt && !this.#socketClosed) this.#close(now);
+    if (this.#canClose && now >= this.#closeReplyAt) this.#close(now);
     if (!this.#handlerSettled && now >= this.#goneAt) {
       this.#goneAt = Infinity;
       this.#gaveUp = true;

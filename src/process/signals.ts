@@ -35,7 +35,8 @@ export function terminationSignals({
   let firstAt: number | undefined;
 
   for (const signal of signals) {
-    if (!(signal in constants.signals)) throw new InvalidOptionError("signals", signal, "names such as SIGTERM");
+    if (!(signal in constants.signals))
+      throw new InvalidOptionError("signals", signal, "names such as SIGTERM");
   }
   const onSignal = (): void => {
     if (firstAt === undefined) {

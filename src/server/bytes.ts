@@ -7,6 +7,11 @@ import { InvalidOptionError } from "./errors.js";
 export function bytesOf(data: ArrayBufferView | ArrayBuffer): Uint8Array {
   if (data instanceof Uint8Array) return data;
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  if (data instanceof ArrayBuffer || (data as unknown) instanceof SharedArrayBuffer) return new Uint8Array(data);
-  throw new InvalidOptionError("A message", data, "a string, a Buffer, a typed array, a DataView or an ArrayBuffer");
+  if (data instanceof ArrayBuffer || (data as unknown) instanceof SharedArrayBuffer)
+    return new Uint8Array(data);
+  throw new InvalidOptionError(
+    "A message",
+    data,
+    "a string, a Buffer, a typed array, a DataView or an ArrayBuffer",
+  );
 }

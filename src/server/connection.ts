@@ -52,7 +52,9 @@ interface SentPing {
 }
 
 /** The connection behind the public interface; what is below `// For the server` is not part of it. */
-export class ServedConnection<Principal> implements Connection<Principal>, ChannelOwner, EndingTarget, MessageSource {
+export class ServedConnection<Principal>
+  implements Connection<Principal>, ChannelOwner, EndingTarget, MessageSource
+{
   readonly id: string;
   readonly request: RequestHead;
   readonly protocol: string;
@@ -80,7 +82,6 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
   #forced: Pick<ConnectionAccount, "queued" | "unsentBytes" | "running"> | undefined;
   #undelivered = 0;
   #unsentBytes = 0;
-  #handedBack = 0;
   #unreadUnknown = false;
   #peerStatus: { code: number; reason: string } | undefined;
 
@@ -144,7 +145,11 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
 
   close(code: number = CloseCode.normal, reason = ""): void {
     if (!isSendableCloseCode(code)) {
-      throw new InvalidOptionError("The close code", code, "1000 to 1014 without 1004 to 1006, or 3000 to 4999");
+      throw new InvalidOptionError(
+        "The close code",
+        code,
+        "1000 to 1014 without 1004 to 1006, or 3000 to 4999",
+      );
     }
     if (Buffer.byteLength(reason) > MAX_CLOSE_REASON) {
       throw new InvalidOptionError("The close reason", reason, `at most ${MAX_CLOSE_REASON} bytes of UTF-8`);
@@ -301,7 +306,11 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
   }
 
   onPong(nonce: number): void {
-    while (this.#sentPings !== undefined && this.#sentPings.length > 0 && this.#sentPings[0]!.nonce <= nonce) {
+    while (
+      this.#sentPings !== undefined &&
+      this.#sentPings.length > 0 &&
+      this.#sentPings[0]!.nonce <= nonce
+    ) {
       const { sentAt, pong } = this.#sentPings.shift()!;
       pong.resolve(now() - sentAt);
     }
@@ -380,7 +389,6 @@ export class ServedConnection<Principal> implements Connection<Principal>, Chann
   }
 
   #handBack(messages: number): void {
-    this.#handedBack += messages;
     this.#host.tally.handedBack += messages;
   }
 

@@ -1,5 +1,10 @@
 /** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
-import { ConnectionDrain, type ConnectionDrainOptions, type DrainAction, type DrainEvent } from "../drain/connection.js";
+import {
+  ConnectionDrain,
+  type ConnectionDrainOptions,
+  type DrainAction,
+  type DrainEvent,
+} from "../drain/connection.js";
 import { now } from "./clock.js";
 
 /** What the machine acts on. */
@@ -26,7 +31,11 @@ export class Ending {
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
 
-  constructor(options: ConnectionDrainOptions, target: EndingTarget, initially: { idle: boolean; reading: boolean }) {
+  constructor(
+    options: ConnectionDrainOptions,
+    target: EndingTarget,
+    initially: { idle: boolean; reading: boolean },
+  ) {
     this.drain = new ConnectionDrain(options, initially);
     this.#target = target;
   }

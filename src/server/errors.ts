@@ -66,13 +66,20 @@ export class UpgradeRejected extends LastcallError {
    * @throws {@link InvalidOptionError} when the status is not between 400 and 599, or a header cannot be sent.
    */
   constructor(status: number, body = "", headers: Readonly<Record<string, string>> = {}) {
-    super("LASTCALL_UPGRADE_REJECTED", body === "" ? `The handshake was refused with status ${status}.` : body);
+    super(
+      "LASTCALL_UPGRADE_REJECTED",
+      body === "" ? `The handshake was refused with status ${status}.` : body,
+    );
     if (!Number.isInteger(status) || status < 400 || status > 599) {
       throw new InvalidOptionError("The status of UpgradeRejected", status, "a whole number from 400 to 599");
     }
     for (const [name, value] of Object.entries(headers)) {
       if (!/^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/.test(name) || /[^\t\x20-\x7e\x80-\xff]/.test(value)) {
-        throw new InvalidOptionError(`The header '${name}' of UpgradeRejected`, value, "a header that HTTP can carry");
+        throw new InvalidOptionError(
+          `The header '${name}' of UpgradeRejected`,
+          value,
+          "a header that HTTP can carry",
+        );
       }
     }
     this.status = status;
@@ -83,9 +90,11 @@ export class UpgradeRejected extends LastcallError {
 
 /** A value as a message can show it: short, and nothing of an object's content. */
 function describeValue(value: unknown): string {
-  if (typeof value === "string") return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
+  if (typeof value === "string")
+    return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
   if (typeof value === "function") return "a function";
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  if (typeof value === "object" && value !== null) return `an object (${value.constructor?.name ?? "without a class"})`;
+  if (typeof value === "object" && value !== null)
+    return `an object (${value.constructor?.name ?? "without a class"})`;
   return String(value);
 }

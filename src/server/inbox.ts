@@ -21,7 +21,8 @@ export class Inbox {
   }
 
   push(message: Message): void {
-    const charge = MESSAGE_OVERHEAD + (typeof message === "string" ? Buffer.byteLength(message) : message.length);
+    const charge =
+      MESSAGE_OVERHEAD + (typeof message === "string" ? Buffer.byteLength(message) : message.length);
     this.#messages.push(message);
     this.#charges.push(charge);
     this.#charged += charge;

@@ -59,11 +59,16 @@ export class Listener {
         "status" in refusal
           ? [refusal.status, refusal.message, refusal.headers]
           : [400, "The header 'Connection: Upgrade' is missing.", {}];
-      response.writeHead(status, { ...headers, Connection: "close", "Content-Type": "text/plain; charset=utf-8" });
+      response.writeHead(status, {
+        ...headers,
+        Connection: "close",
+        "Content-Type": "text/plain; charset=utf-8",
+      });
       response.end(`${message}\n`);
     });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      if (error.code === "HPE_HEADER_OVERFLOW") owner.refusals.refuse(socket, 431, "The request's head is too large.");
+      if (error.code === "HPE_HEADER_OVERFLOW")
+        owner.refusals.refuse(socket, 431, "The request's head is too large.");
       else owner.refusals.refuse(socket, 400, "This is not HTTP.");
     });
   }

@@ -68,19 +68,19 @@ export interface ServerOptions<Principal = undefined> {
 /** The defaults of `ServerOptions`. */
 export const defaults = Object.freeze({
   path: undefined,
-  protocols: Object.freeze([]) as readonly string[],
+  protocols: Object.freeze<string[]>([]),
   origins: undefined,
   authenticate: undefined,
   maxPayload: 1024 * 1024,
   maxFragments: 16_384,
   maxConnections: Infinity,
-  inboxLimit: Object.freeze({ bytes: 1024 * 1024, messages: 1024 }) as Readonly<InboxLimit>,
+  inboxLimit: Object.freeze({ bytes: 1024 * 1024, messages: 1024 }),
   highWaterMark: 64 * 1024,
   outboxLimit: 16 * 1024 * 1024,
   handshakeTimeout: 10_000,
   closeReplyTimeout: 5_000,
   goneTimeout: 30_000,
-  heartbeat: Object.freeze({ interval: 30_000, timeout: 10_000 }) as Readonly<HeartbeatOptions>,
+  heartbeat: Object.freeze({ interval: 30_000, timeout: 10_000 }),
   drain: drainDefaults,
   onError: undefined,
 });
@@ -152,7 +152,11 @@ const drainChecks: Record<string, Check> = {
   pace: numberFrom(1, Infinity, "a number of connections per second from 1, or Infinity"),
   code: (name, value) => {
     if (typeof value !== "number" || !isSendableCloseCode(value)) {
-      throw new InvalidOptionError(name, value, "a close code: 1000 to 1014 without 1004 to 1006, or 3000 to 4999");
+      throw new InvalidOptionError(
+        name,
+        value,
+        "a close code: 1000 to 1014 without 1004 to 1006, or 3000 to 4999",
+      );
     }
   },
   reason: (name, value) => {
@@ -193,7 +197,8 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
     outboxLimit: options.outboxLimit!,
     handshakeTimeout: options.handshakeTimeout!,
     heartbeat:
-      options.heartbeat !== false && group("heartbeat", options.heartbeat, defaults.heartbeat, heartbeatChecks),
+      options.heartbeat !== false &&
+      group("heartbeat", options.heartbeat, defaults.heartbeat, heartbeatChecks),
     closeReplyTimeout: options.closeReplyTimeout!,
     goneTimeout: options.goneTimeout!,
     drain: resolveDrainOptions(options.drain ?? {}, drainDefaults, "drain."),
@@ -220,7 +225,11 @@ export function resolveDrainOptions(
   for (const [name, value] of Object.entries(known)) drainChecks[name]!(prefix + name, value);
   const options = layDrainOptions(known, under);
   if (options.lameDuck >= options.deadline) {
-    throw new InvalidOptionError(`${prefix}lameDuck`, options.lameDuck, `below the deadline of ${options.deadline} ms`);
+    throw new InvalidOptionError(
+      `${prefix}lameDuck`,
+      options.lameDuck,
+      `below the deadline of ${options.deadline} ms`,
+    );
   }
   return options;
 }
@@ -258,15 +267,23 @@ function group<Group extends object>(
 }
 
 function checkFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "function") throw new InvalidOptionError(name, value, "a function");
+  if (value !== undefined && typeof value !== "function")
+    throw new InvalidOptionError(name, value, "a function");
 }
 
 function checkProtocols(protocols: unknown): readonly string[] | ProtocolChoice {
   if (typeof protocols === "function") return protocols as ProtocolChoice;
-  if (Array.isArray(protocols) && protocols.every((name) => typeof name === "string" && isProtocolName(name))) {
+  if (
+    Array.isArray(protocols) &&
+    protocols.every((name) => typeof name === "string" && isProtocolName(name))
+  ) {
     return [...protocols] as string[];
   }
-  throw new InvalidOptionError("protocols", protocols, "a list of subprotocol names (HTTP tokens) or a function");
+  throw new InvalidOptionError(
+    "protocols",
+    protocols,
+    "a list of subprotocol names (HTTP tokens) or a function",
+  );
 }
 
 function checkOrigins(origins: unknown): readonly string[] | "*" | undefined {

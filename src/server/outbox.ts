@@ -133,7 +133,10 @@ export class Outbox {
 
   /** Messages accepted whose last byte the kernel has not taken. */
   get bufferedMessages(): number {
-    return this.#segments.reduce((sum, segment) => sum + segment.messages, this.#runMessages + this.#writingMessages);
+    return this.#segments.reduce(
+      (sum, segment) => sum + segment.messages,
+      this.#runMessages + this.#writingMessages,
+    );
   }
 
   /** Accepts a message. A payload of over 8 KiB is not copied. */
@@ -218,7 +221,8 @@ export class Outbox {
   }
 
   #reserveOwn(length: number): Slab {
-    if (this.#ownSlab === undefined || !this.#ownSlab.hasRoomFor(length)) this.#ownSlab = new Slab(OWN_SLAB_LENGTH);
+    if (this.#ownSlab === undefined || !this.#ownSlab.hasRoomFor(length))
+      this.#ownSlab = new Slab(OWN_SLAB_LENGTH);
     return this.#ownSlab;
   }
 
@@ -270,7 +274,8 @@ export class Outbox {
   #takeBatch(): Buffer[] {
     const batch: Buffer[] = [];
     let bytes = 0;
-    const ping = this.#writtenInBulk > MAX_WRITE / 2 && this.#segments.length > 0 && this.#owner.progressPing();
+    const ping =
+      this.#writtenInBulk > MAX_WRITE / 2 && this.#segments.length > 0 && this.#owner.progressPing();
     if (ping) {
       batch.push(ping);
       bytes += ping.length;

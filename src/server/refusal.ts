@@ -27,7 +27,12 @@ export class Refusals {
    * Answers with a status and a sentence, then ends the socket. What the client still sends is read and dropped: with
    * unread input the kernel would answer with a reset, which destroys the answer (RFC 1122 §4.2.2.13).
    */
-  refuse(socket: Duplex, status: number, message: string, headers: Readonly<Record<string, string>> = {}): void {
+  refuse(
+    socket: Duplex,
+    status: number,
+    message: string,
+    headers: Readonly<Record<string, string>> = {},
+  ): void {
     if (socket.destroyed || socket.writableEnded) return;
     publish("upgrade", () => ({ event: "refused", status }));
     socket.end(responseOf(status, message, headers));

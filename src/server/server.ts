@@ -134,7 +134,8 @@ class LastcallServer<Principal>
     this.#listener = new Listener(
       {
         refusals: this.refusals,
-        onUpgrade: (request, socket, head, acceptedAt) => this.#upgrades.handle(request, socket, head, acceptedAt),
+        onUpgrade: (request, socket, head, acceptedAt) =>
+          this.#upgrades.handle(request, socket, head, acceptedAt),
         onAcceptError: (error) => this.reportError(error),
         onSilentSocketGone: () => this.#shutdown?.handshakeSettled(),
       },
@@ -163,7 +164,9 @@ class LastcallServer<Principal>
     try {
       if (listen !== undefined) await this.listen(listen);
       else if (this.#state === "idle") {
-        throw new ServerStateError("There is nothing to run: give `listen`, or call server.listen() before run().");
+        throw new ServerStateError(
+          "There is nothing to run: give `listen`, or call server.listen() before run().",
+        );
       }
       return await this.#down.promise;
     } finally {
@@ -218,7 +221,8 @@ class LastcallServer<Principal>
   // For the upgrades
 
   closedBecause(): string | undefined {
-    if (this.#state === "closed" || this.#shutdown?.acceptsHandshakes === false) return "The server is closing.";
+    if (this.#state === "closed" || this.#shutdown?.acceptsHandshakes === false)
+      return "The server is closing.";
     if (this.connections.size >= this.options.maxConnections) return "The server is full.";
     return undefined;
   }
@@ -246,7 +250,11 @@ class LastcallServer<Principal>
   }
 
   reportError(error: unknown, connection?: Connection<Principal>): void {
-    publish("error", () => ({ event: "error", error, connection: connection as Connection<unknown> | undefined }));
+    publish("error", () => ({
+      event: "error",
+      error,
+      connection: connection as Connection<unknown> | undefined,
+    }));
     try {
       this.options.onError?.(error, connection);
     } catch {

@@ -99,7 +99,8 @@ export class Shutdown {
     const { lameDuckUntil, lastCallAt, deadlineAt } = this.#plan;
     if (!this.#doorClosing) this.#at("lame duck", lameDuckUntil, () => this.#closeDoor());
     // At the deadline itself it would be too late to tell anybody.
-    if (!this.#lastCalled && lastCallAt < deadlineAt) this.#at("last call", lastCallAt, () => this.#lastCall());
+    if (!this.#lastCalled && lastCallAt < deadlineAt)
+      this.#at("last call", lastCallAt, () => this.#lastCall());
     this.#at("deadline", deadlineAt, () => this.force());
     if (this.#draining) this.#pace();
   }

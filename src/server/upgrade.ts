@@ -137,7 +137,13 @@ export class Upgrades<Principal> {
     }
   }
 
-  #open(request: RequestHead, handshake: Handshake, socket: Duplex, head: Buffer, principal: Principal): void {
+  #open(
+    request: RequestHead,
+    handshake: Handshake,
+    socket: Duplex,
+    head: Buffer,
+    principal: Principal,
+  ): void {
     const protocol = this.#chooseProtocol(handshake.protocols, request);
     if (protocol instanceof Error) {
       this.#host.reportError(protocol);
@@ -181,7 +187,12 @@ export class Upgrades<Principal> {
     }
   }
 
-  #refuse(socket: Duplex, status: number, message: string, headers?: Readonly<Record<string, string>>): undefined {
+  #refuse(
+    socket: Duplex,
+    status: number,
+    message: string,
+    headers?: Readonly<Record<string, string>>,
+  ): undefined {
     this.#host.refusals.refuse(socket, status, message, headers);
   }
 }

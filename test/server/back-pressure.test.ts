@@ -65,7 +65,14 @@ describe("a handler that is slower than its peer", () => {
     await work(ms(250));
     hold.open();
     const report = await shutdown;
-    expect(report.connections).toEqual({ total: 1, closed: 1, left: 0, unconfirmed: 0, forced: 0, unproven: 1 });
+    expect(report.connections).toEqual({
+      total: 1,
+      closed: 1,
+      left: 0,
+      unconfirmed: 0,
+      forced: 0,
+      unproven: 1,
+    });
     expect(report.messages.served).toBe(served);
     expect(report.messages.served + report.messages.handedBack).toBe(200_000);
     expect(client.ended).toBe("FIN");
@@ -88,7 +95,9 @@ describe("a peer that is slower than its handler", () => {
     const client = await openRaw(port);
     client.socket.pause();
     for (let index = 0; index < 100; index++) client.send("more");
-    await eventually(() => [...server.connections].some((connection) => connection.bufferedAmount >= 64 * 1024));
+    await eventually(() =>
+      [...server.connections].some((connection) => connection.bufferedAmount >= 64 * 1024),
+    );
     await work(ms(50));
     // Some megabytes go into the kernel's buffers; the outbox holds one reply at most.
     expect(started).toBeLessThan(50);
@@ -149,9 +158,12 @@ describe("a peer that is slower than its handler", () => {
   });
 
   test("a message is taken while the outbox is under the limit, however large it is", async () => {
-    const { port } = await serve((connection) => connection.send(Buffer.alloc(3 * 1024 * 1024, 5)) as unknown, {
-      outboxLimit: 64 * 1024,
-    });
+    const { port } = await serve(
+      (connection) => connection.send(Buffer.alloc(3 * 1024 * 1024, 5)) as unknown,
+      {
+        outboxLimit: 64 * 1024,
+      },
+    );
     const client = await openRaw(port);
     await client.received(1);
     expect(client.messages[0]).toHaveLength(3 * 1024 * 1024);
@@ -164,7 +176,9 @@ describe("a peer that is slower than its handler", () => {
       for await (const message of connection) connection.send(message);
     });
     const client = await openRaw(port);
-    const pings = Array.from({ length: 50_000 }, (_, index) => encodeFrame(Opcode.ping, String(index), { mask }));
+    const pings = Array.from({ length: 50_000 }, (_, index) =>
+      encodeFrame(Opcode.ping, String(index), { mask }),
+    );
     client.write(Buffer.concat(pings));
     client.send("behind");
     await client.received(1);
@@ -267,7 +281,8 @@ describe("the heartbeat", () => {
       },
       { heartbeat: { interval: 60_000, timeout: 60_000 } },
     );
-    const countTimers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const countTimers = (): number =>
+      process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
     const before = countTimers();
     const clients = await Promise.all(Array.from({ length: 50 }, () => openRaw(port)));
     await eventually(() => server.connections.size === 50);

@@ -47,11 +47,11 @@ async function pair({ watch = false } = {}): Promise<{
   // Counts what really reaches the socket: bytes between one cork and uncork, or of one bare write.
   const writes: number[] = [];
   const write = socket.write.bind(socket) as (...args: unknown[]) => boolean;
-  socket.write = ((bytes: Buffer, ...rest: unknown[]) => {
+  socket.write = (bytes: Buffer, ...rest: unknown[]) => {
     if (socket.writableCorked > 0) writes[writes.length - 1]! += bytes.length;
     else writes.push(bytes.length);
     return write(bytes, ...rest);
-  }) as typeof socket.write;
+  };
   const cork = socket.cork.bind(socket);
   socket.cork = () => {
     writes.push(0);

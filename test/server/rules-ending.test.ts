@@ -42,14 +42,11 @@ describe("Rule 5, no reset", () => {
     await client.until(() => client.close !== undefined);
     await client.until(() => client.messages.length === served);
     // Half a second of sending behind the server's Close, then the answer to it.
-    setTimeout(
-      () => {
-        sending = false;
-        client.sendClose(1012);
-        client.end();
-      },
-      ms(100),
-    );
+    setTimeout(() => {
+      sending = false;
+      client.sendClose(1012);
+      client.end();
+    }, ms(100));
     const report = await shutdown;
     await client.closed();
     expect(client.ended).toBe("FIN");
@@ -107,13 +104,17 @@ describe("Rule 6, bounded", () => {
       await never;
     });
     const clients = await Promise.all(
-      Array.from({ length: 5 }, () => openRaw(port, { answersClose: false, answersEnd: false, answersPing: false })),
+      Array.from({ length: 5 }, () =>
+        openRaw(port, { answersClose: false, answersEnd: false, answersPing: false }),
+      ),
     );
     const startedAt = performance.now();
     const report = await server.close();
     expect(performance.now() - startedAt).toBeLessThan(bound(1000));
     expect(report.connections).toMatchObject({ total: 5, forced: 5 });
-    expect(report.troubled.map(({ reason, running }) => [reason, running])).toEqual(Array(5).fill(["handler", 1]));
+    expect(report.troubled.map(({ reason, running }) => [reason, running])).toEqual(
+      Array.from({ length: 5 }, () => ["handler", 1]),
+    );
     for (const client of clients) client.destroy();
   });
 
@@ -126,7 +127,11 @@ describe("Rule 6, bounded", () => {
     client.send("go");
     await eventually(() => [...server.connections].some((connection) => connection.bufferedAmount > 0));
     const startedAt = performance.now();
-    const report = await server.shutdown({ patience: ms(100), closeTimeout: ms(200), barrierTimeout: ms(50) });
+    const report = await server.shutdown({
+      patience: ms(100),
+      closeTimeout: ms(200),
+      barrierTimeout: ms(50),
+    });
     expect(performance.now() - startedAt).toBeLessThan(bound(100 + 200 + 50));
     expect(report).toMatchObject({
       outcome: "forced",
@@ -153,12 +158,20 @@ describe("Rule 6, bounded", () => {
       if (reading) setTimeout(() => client.socket.resume(), ms(10));
     });
     const startedAt = performance.now();
-    const report = await server.shutdown({ closeTimeout: ms(300), patience: ms(100), barrierTimeout: ms(50) });
+    const report = await server.shutdown({
+      closeTimeout: ms(300),
+      patience: ms(100),
+      barrierTimeout: ms(50),
+    });
     const duration = performance.now() - startedAt;
     reading = false;
     expect(client.messages.map((message) => message.length)).toEqual([size]);
     expect(client.close?.code).toBe(1012);
-    expect(report).toMatchObject({ outcome: "clean", connections: { closed: 1 }, messages: { undelivered: 0 } });
+    expect(report).toMatchObject({
+      outcome: "clean",
+      connections: { closed: 1 },
+      messages: { undelivered: 0 },
+    });
     expect(duration).toBeGreaterThan(ms(300));
   });
 });
@@ -181,13 +194,25 @@ describe("Rule 7, told", () => {
     busy.send("hold");
     busy.send("queued");
     await eventually(() => server.connections.size === 4);
-    const shutdown = server.shutdown({ closeTimeout: ms(100), lingerTimeout: ms(50), deadline: ms(1500), lastCall: ms(800) });
+    const shutdown = server.shutdown({
+      closeTimeout: ms(100),
+      lingerTimeout: ms(50),
+      deadline: ms(1500),
+      lastCall: ms(800),
+    });
     polite.send("during");
     leaver.sendClose(1000);
     const report = await shutdown;
     hold.open();
     expect(polite.messages).toEqual(["before", "during"]);
-    expect(report.connections).toEqual({ total: 4, closed: 1, left: 1, unconfirmed: 1, forced: 1, unproven: 0 });
+    expect(report.connections).toEqual({
+      total: 4,
+      closed: 1,
+      left: 1,
+      unconfirmed: 1,
+      forced: 1,
+      unproven: 0,
+    });
     expect(report.messages).toEqual({ served: 1, handedBack: 1, undelivered: 0, abandoned: 1 });
     expect(report.troubled.map(({ reason }) => reason).sort()).toEqual(["handler", "unconfirmed"]);
     expect(report.outcome).toBe("forced");
@@ -244,7 +269,9 @@ describe("Rule 8, idempotent", () => {
 
   test("a call with a bad option is refused and shuts nothing down", async () => {
     const { server } = await serve(echo);
-    await expect(server.shutdown({ deadline: -1 })).rejects.toMatchObject({ code: "LASTCALL_INVALID_OPTION" });
+    await expect(server.shutdown({ deadline: -1 })).rejects.toMatchObject({
+      code: "LASTCALL_INVALID_OPTION",
+    });
     expect(server.state).toBe("listening");
   });
 });
@@ -328,14 +355,16 @@ describe("Rule 11, nothing left", () => {
       const server = createServer(echo, { heartbeat: { interval: 50, timeout: 50 } });
       const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
       const clients = await Promise.all([openRaw(port), openRaw(port), connectRaw(port)]);
-      clients[0]!.send("hi");
-      await clients[0]!.received(1);
+      clients[0].send("hi");
+      await clients[0].received(1);
       await server[stop]({ handshakeGrace: 50 });
       expect(server.state).toBe("closed");
       expect(server.connections.size).toBe(0);
       expect(server.address()).toBe(null);
       await Promise.all(clients.map((client) => client.closed()));
-      await eventually(() => Object.entries(countResources()).every(([kind, count]) => count <= (before[kind] ?? 0)));
+      await eventually(() =>
+        Object.entries(countResources()).every(([kind, count]) => count <= (before[kind] ?? 0)),
+      );
     }
   });
 });

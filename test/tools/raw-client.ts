@@ -46,12 +46,14 @@ export class RawClient {
   readonly messages: (string | Buffer)[] = [];
   readonly pings: Buffer[] = [];
   readonly pongs: Buffer[] = [];
+  /** The kinds of all that came, in order: `messages`, `pings` and `pongs` say no more about each other. */
+  readonly log: ("message" | "ping" | "pong" | "close")[] = [];
   /** The server's Close frame. */
   close: { code: number; reason: string } | undefined;
   /** How many messages had come by then. */
   messagesAtClose = 0;
-  /** What ended the socket: the server's FIN, or an error such as ECONNRESET. */
-  ended: "FIN" | string | undefined;
+  /** What ended the socket: "FIN" for the server's, or the code of an error such as ECONNRESET. */
+  ended: string | undefined;
   /** Status code of the HTTP answer, its headers in lower case, and its body if it was no 101. */
   response: { status: number; headers: Record<string, string>; body: string } | undefined;
   /** How the server broke RFC 6455, if it did. */
@@ -68,23 +70,41 @@ export class RawClient {
 
   constructor(socket: Socket, options: RawClientOptions) {
     this.socket = socket;
-    this.#options = { answersPing: true, answersClose: true, answersEnd: true, headers: {}, path: "/", ...options };
+    this.#options = {
+      answersPing: true,
+      answersClose: true,
+      answersEnd: true,
+      headers: {},
+      path: "/",
+      ...options,
+    };
     this.#events.setMaxListeners(0);
     const sink = {
-      onMessage: (data: string | Buffer) => this.#note(() => this.messages.push(data)),
+      onMessage: (data: string | Buffer) =>
+        this.#note(() => {
+          this.log.push("message");
+          this.messages.push(data);
+        }),
       onPing: (payload: Buffer) =>
         this.#note(() => {
+          this.log.push("ping");
           this.pings.push(payload);
           if (this.#options.answersPing) this.sendFrame(Opcode.pong, payload);
         }),
-      onPong: (payload: Buffer) => this.#note(() => this.pongs.push(payload)),
+      onPong: (payload: Buffer) =>
+        this.#note(() => {
+          this.log.push("pong");
+          this.pongs.push(payload);
+        }),
       onClose: (code: number, reason: string) =>
         this.#note(() => {
+          this.log.push("close");
           this.close = { code, reason };
           this.messagesAtClose = this.messages.length;
           if (this.#options.answersClose) this.sendClose(code === 1005 ? undefined : code);
         }),
-      onViolation: ({ explanation }: { explanation: string }) => this.#note(() => (this.violation = explanation)),
+      onViolation: ({ explanation }: { explanation: string }) =>
+        this.#note(() => (this.violation = explanation)),
     };
     this.#decoder = new Decoder(sink, { maxPayload: 2 ** 31, maxFragments: 2 ** 31, masked: false });
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
@@ -94,7 +114,9 @@ export class RawClient {
         if (this.#options.answersEnd) socket.end();
       }),
     );
-    socket.on("error", (error: NodeJS.ErrnoException) => this.#note(() => (this.ended ??= error.code ?? error.message)));
+    socket.on("error", (error: NodeJS.ErrnoException) =>
+      this.#note(() => (this.ended ??= error.code ?? error.message)),
+    );
     socket.on("close", () => this.#note(() => (this.gone = true)));
   }
 
@@ -192,7 +214,10 @@ export class RawClient {
     if (end < 0) return;
     const [statusLine, ...lines] = this.#head.toString("latin1", 0, end).split("\r\n");
     const headers = Object.fromEntries(
-      lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
+      lines.map((line) => [
+        line.slice(0, line.indexOf(":")).toLowerCase(),
+        line.slice(line.indexOf(":") + 1).trim(),
+      ]),
     );
     const rest = this.#head.subarray(end + 4);
     const status = Number(statusLine!.split(" ")[1]);
