@@ -30,6 +30,8 @@ export class Ending {
   readonly #target: EndingTarget;
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Infinity;
+  #idle: boolean;
+  #unsent = false;
 
   constructor(
     options: ConnectionDrainOptions,
@@ -38,12 +40,29 @@ export class Ending {
   ) {
     this.drain = new ConnectionDrain(options, initially);
     this.#target = target;
+    this.#idle = initially.idle;
   }
 
   /** Takes an event, performs what follows from it, and sees to it that the machine is woken when it wants to be. */
   dispatch(event: DrainEvent): void {
     for (const action of this.drain.handle(event, now())) this.#perform(action);
     this.#arm();
+  }
+
+  /** Whether anything is partial, queued or in hand. */
+  setIdle(idle: boolean): void {
+    if (idle === this.#idle) return;
+    this.#idle = idle;
+    this.dispatch({ type: idle ? "idle" : "busy" });
+  }
+
+  /** How many bytes wait to be sent, after that has changed. */
+  setUnsent(bytes: number): void {
+    const unsent = bytes > 0;
+    if (!unsent && !this.#unsent) return;
+    const type = !unsent ? "sent" : this.#unsent ? "progress" : "unsent";
+    this.#unsent = unsent;
+    this.dispatch({ type });
   }
 
   #perform(action: DrainAction): void {

@@ -1,10 +1,11 @@
-/** What was received and not yet started, in order. */
+/** Messages in order, and what they are charged in memory. */
 import type { Message } from "./handler.js";
 
 /** What each message is charged beside its length: an empty message takes memory too. */
 const MESSAGE_OVERHEAD = 128;
 
-export class Inbox {
+/** A queue of received messages. */
+export class MessageQueue {
   #messages: Message[] = [];
   #charges: number[] = [];
   #head = 0;
