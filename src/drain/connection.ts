@@ -234,7 +234,7 @@ export class ConnectionDrain {
         if (this.#state === "closing") return this.#linger(now);
         return this.#loseInput(now);
       case "violation":
-        if (this.#closeSent || this.#forced) return;
+        if (!this.#canClose) return;
         this.#broken = true;
         this.#ownStatus = { code: event.code, reason: event.reason };
         this.#closeReplyAt = now + this.#options.closeReplyTimeout;
@@ -369,7 +369,7 @@ export class ConnectionDrain {
     this.#peerStatus = { code: status.code, reason: status.reason };
     if (this.#barrier === "waiting") this.#barrier = "proven";
     if (this.#state === "closing") return this.#linger(now);
-    if (this.#closeSent || this.#forced) return;
+    if (this.#closeSent || this.#state === "forced") return;
     this.#peerFirst = true;
     this.#closeReplyAt = now + this.#options.closeReplyTimeout;
     this.#goneAt = Math.min(this.#goneAt, now + this.#options.goneTimeout);
@@ -378,11 +378,13 @@ export class ConnectionDrain {
 
   /** The peer's side of the stream is over, by FIN or with the socket. */
   #loseInput(now: number): void {
-    if (this.#closeSent || this.#forced) return;
+    if (this.#state === "forced") return;
+    // Also behind our Close: messages from before it may still wait.
+    this.#goneAt = Math.min(this.#goneAt, now + this.#options.goneTimeout);
+    if (this.#closeSent) return;
     // A FIN proves nothing: a reset can look like one.
     if (this.#peerStatus === undefined) this.#giveUpBarrier();
     if (!this.#destroyed) this.#peerFirst = true;
-    this.#goneAt = Math.min(this.#goneAt, now + this.#options.goneTimeout);
     this.#endInput(now);
   }
 
