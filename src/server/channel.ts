@@ -26,8 +26,6 @@ export interface ChannelOwner {
   onWritten(): void;
   /** The socket is gone, with this error if there was one. Called once; nothing is called after it. */
   onSocketClosed(error: Error | undefined): void;
-  /** Whether Pings should be put between large writes, so that progress can be seen. */
-  watchesProgress(): boolean;
 }
 
 /** Bytes of the payload of our Pings: their number. */
@@ -163,8 +161,8 @@ export class Channel implements DecoderSink, OutboxOwner {
     this.#owner.onWritten();
   }
 
-  progressPing(): Buffer | undefined {
-    return this.#owner.watchesProgress() ? this.#nextPing() : undefined;
+  progressPing(): Buffer {
+    return this.#nextPing();
   }
 
   #nextPing(): Buffer {

@@ -280,10 +280,6 @@ export class ServedConnection<Principal>
     publish("connection", () => ({ event: "closed", connection: this, closed: this.#closedStatus() }));
   }
 
-  watchesProgress(): boolean {
-    return this.#drainStarted;
-  }
-
   #closedStatus(): ConnectionClosed {
     return {
       ...(this.#peerStatus ?? { code: CloseCode.abnormal, reason: "" }),

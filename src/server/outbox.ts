@@ -20,6 +20,12 @@ export const MAX_WRITE = 256 * 1024;
  */
 const MAX_FRAME_PAYLOAD = MAX_WRITE - 64;
 
+/**
+ * A Ping goes out with every so many bytes. The kernel may hold megabytes for a slow peer, and then the Pongs are how
+ * we see that it reads; so they have to be on their way before anybody knows that they will be needed.
+ */
+const PING_EVERY = 128 * 1024;
+
 /** Payloads up to this length are copied into a slab; longer ones are sent from where they are. */
 const MAX_COPIED_PAYLOAD = 8 * 1024;
 
@@ -60,8 +66,8 @@ export type EncodedMessage = readonly Readonly<Segment>[];
 export interface OutboxOwner {
   /** A write has left for the kernel. `bufferedAmount` is less than before. */
   onWritten(): void;
-  /** Asked between writes in bulk: a Ping frame to send here, if progress is to be watched. */
-  progressPing(): Buffer | undefined;
+  /** A Ping frame to send here. */
+  progressPing(): Buffer;
 }
 
 /** Encodes a message into buffers of its own; the payload is not copied unless it is small or text. */
@@ -114,8 +120,7 @@ export class Outbox {
 
   #writingBytes = 0;
   #writingMessages = 0;
-  /** Bytes written one behind the other without a Ping between them. */
-  #writtenInBulk = 0;
+  #writtenSincePing = 0;
   #flushScheduled = false;
   #pong: Buffer | undefined;
   #endRequested = false;
@@ -274,12 +279,11 @@ export class Outbox {
   #takeBatch(): Buffer[] {
     const batch: Buffer[] = [];
     let bytes = 0;
-    const ping =
-      this.#writtenInBulk > MAX_WRITE / 2 && this.#segments.length > 0 && this.#owner.progressPing();
-    if (ping) {
+    if (this.#writtenSincePing >= PING_EVERY && this.#segments.length > 0) {
+      const ping = this.#owner.progressPing();
       batch.push(ping);
       bytes += ping.length;
-      this.#writtenInBulk = 0;
+      this.#writtenSincePing = 0;
     }
     if (this.#pong !== undefined) {
       batch.push(this.#pong);
@@ -300,14 +304,9 @@ export class Outbox {
     }
     if (taken === this.#segments.length) this.#segments = [];
     else this.#segments.splice(0, taken);
-    this.#writtenInBulk += bytes;
+    this.#writtenSincePing += bytes;
     this.#writingBytes = bytes;
     return batch;
-  }
-
-  #becomeEmpty(): void {
-    this.#ownSlab = undefined;
-    this.#writtenInBulk = 0;
   }
 
   readonly #onWritten = (error?: Error | null): void => {
@@ -316,7 +315,7 @@ export class Outbox {
     this.#writingBytes = 0;
     this.#writingMessages = 0;
     if (this.#waitingBytes > 0 || this.#pong !== undefined || this.#endRequested) this.#flush();
-    else this.#becomeEmpty();
+    else this.#ownSlab = undefined;
     this.#owner.onWritten();
   };
 }
