@@ -1,0 +1,39 @@
+/**
+ * A server that only pushes: it tells every client the time until it is stopped, and then says goodbye. It asks for
+ * no messages, so it is `draining` that ends its work.
+ *
+ *   node examples/push.mjs --port 8080 --interval 1000
+ */
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { createServer } from "lastcall";
+import { terminationSignals } from "lastcall/process";
+
+const { values } = parseArgs({
+  options: {
+    port: { type: "string", default: "8080" }, // 0: any free one
+    interval: { type: "string", default: "1000" }, // ms between two messages
+  },
+});
+
+const server = createServer(
+  async (connection) => {
+    // Aborted when the drain reaches this connection, or when its client is gone.
+    const over = AbortSignal.any([connection.draining, connection.signal]);
+    while (!over.aborted) {
+      connection.send(new Date().toISOString());
+      // Rejects when `over` aborts: nobody wants to wait for the rest of the interval then.
+      await sleep(Number(values.interval), undefined, { signal: over }).catch(() => {});
+    }
+    // Still sent before Close; to a client that is gone it is not, and `send` returns false.
+    connection.send("goodbye");
+  },
+  { onError: (error) => console.error(error) },
+);
+
+const signals = terminationSignals();
+const { port } = await server.listen({ port: Number(values.port), host: "127.0.0.1" });
+console.log(`Listening on ws://127.0.0.1:${port}`);
+
+const report = await server.run(signals);
+console.log(String(report));
