@@ -48,7 +48,7 @@ export interface TroubledConnection {
   remoteAddress: string;
   /**
    * `handler`: it still ran when the connection was forced. `unsent`: bytes could not be sent. `unconfirmed`: the
-   * peer did not answer Close. `reset`: the peer reset the connection. `gone`: the peer left while replies were due.
+   * peer did not confirm the end. `reset`: the peer reset the connection. `gone`: it was over while replies were due.
    */
   reason: "handler" | "unsent" | "unconfirmed" | "reset" | "gone";
   /** Messages that waited to be started. */
@@ -121,7 +121,7 @@ export class ReportLedger {
 
   #outcome(): DrainReport["outcome"] {
     if (this.#connections.forced > 0 || this.messages.abandoned > 0) return "forced";
-    if (this.#connections.unconfirmed > 0 || this.messages.undelivered > 0) return "unconfirmed";
+    if (this.#troubled.length > 0 || this.messages.undelivered > 0) return "unconfirmed";
     return "clean";
   }
 }
@@ -129,7 +129,7 @@ export class ReportLedger {
 function troubleOf(account: ConnectionAccount): TroubledConnection["reason"] | undefined {
   switch (account.end) {
     case "closed":
-      return undefined;
+      return account.undelivered > 0 ? "gone" : undefined;
     case "left":
       if (account.reset) return "reset";
       return account.undelivered > 0 || account.gaveUp ? "gone" : undefined;
@@ -141,26 +141,20 @@ function troubleOf(account: ConnectionAccount): TroubledConnection["reason"] | u
   }
 }
 
-const OUTCOMES: Record<DrainReport["outcome"], string> = {
-  clean: "Clean shutdown",
-  unconfirmed: "Shutdown, not confirmed by every peer,",
-  forced: "Forced shutdown",
-};
-
 const REASONS: Record<TroubledConnection["reason"], string> = {
   handler: "its handler still ran",
   unsent: "its peer did not read",
-  unconfirmed: "its peer did not answer Close",
+  unconfirmed: "its peer did not confirm the end",
   reset: "its peer reset the connection",
-  gone: "its peer left while replies were due",
+  gone: "it was over while replies were due",
 };
 
 /** A report in prose, a few lines of text. */
 export function describeReport(report: DrainReport): string {
   const { connections, messages, troubled, troubledOmitted } = report;
   const lines = [
-    `${OUTCOMES[report.outcome]} in ${(report.duration / 1000).toFixed(2)} s: ` +
-      `${count(messages.served, "message")} served on ${count(connections.total, "connection")}.`,
+    `${describeOutcome(report)}: ${count(messages.served, "message")} served on ` +
+      `${count(connections.total, "connection")}.`,
   ];
   const notServed = listing([
     [messages.handedBack, "handed back without being started"],
@@ -176,8 +170,9 @@ export function describeReport(report: DrainReport): string {
   ]);
   if (ends !== "") lines.push(`Connections: ${ends}.`);
   if (connections.unproven > 0) {
+    const who = connections.unproven === 1 ? "its peer" : "their peers";
     lines.push(
-      `${count(connections.unproven, "connection")} never proved that everything sent had been read (no Pong).`,
+      `No Pong came from ${count(connections.unproven, "connection")}: ${who} may have sent more than was read.`,
     );
   }
   for (const connection of troubled) lines.push(`  ${describeTroubled(connection)}`);
@@ -185,16 +180,30 @@ export function describeReport(report: DrainReport): string {
   return lines.join("\n");
 }
 
+function describeOutcome({ outcome, duration }: DrainReport): string {
+  const seconds = (duration / 1000).toFixed(2);
+  switch (outcome) {
+    case "clean":
+      return `Clean shutdown in ${seconds} s`;
+    case "unconfirmed":
+      return `Shutdown in ${seconds} s, not confirmed by every peer`;
+    case "forced":
+      return `Forced shutdown after ${seconds} s`;
+  }
+}
+
 function describeTroubled(connection: TroubledConnection): string {
+  // A Unix socket's peer has no address.
+  const from = connection.remoteAddress === "" ? "" : ` from ${connection.remoteAddress}`;
   const held = listing([
     [connection.running, "in hand"],
     [connection.queued, "queued"],
-    [connection.unsentBytes, "bytes unsent"],
+    [connection.unsentBytes, connection.unsentBytes === 1 ? "byte unsent" : "bytes unsent"],
   ]);
   return (
-    `connection ${connection.id} from ${connection.remoteAddress}: ${REASONS[connection.reason]}` +
+    `connection ${connection.id}${from}: ${REASONS[connection.reason]}` +
     (held === "" ? "" : ` (${held})`) +
-    (connection.unreadUnknown ? "; what it had sent beyond that is unknown" : "")
+    (connection.unreadUnknown ? "; its peer may have sent more than was read" : "")
   );
 }
 

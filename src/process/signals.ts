@@ -25,7 +25,7 @@ const REPEAT_WINDOW = 1_000;
  *
  * Never ends the process, and does not keep it alive.
  *
- * @throws {@link InvalidOptionError} for a signal that this system does not have.
+ * @throws `InvalidOptionError` for a signal that this system does not have.
  */
 export function terminationSignals({
   signals = ["SIGTERM", "SIGINT"],

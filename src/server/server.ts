@@ -39,13 +39,15 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
   /** The connections there are, those included whose peer has left and that are still served. */
   readonly connections: ReadonlySet<Connection<Principal>>;
   /**
-   * Begins to listen.
+   * Begins to listen on a port, and resolves with its address.
    * @throws {@link InvalidOptionError} for a target that is none.
    * @throws {@link ServerStateError} when the server has listened before.
    * @throws Node's error (for example `EADDRINUSE`) when the system refuses.
    */
   listen(target: number | (ListenOptions & { path?: never })): Promise<AddressInfo>;
+  /** Begins to listen on a Unix socket, and resolves with its path. Throws as for a port. */
   listen(target: ListenOptions & { path: string }): Promise<string>;
+  /** Begins to listen on either, and resolves with the address or the path. Throws as for a port. */
   listen(target: ListenTarget): Promise<AddressInfo | string>;
   /**
    * Listens, serves, and resolves with the report when the server is down and the last handler has settled. With a

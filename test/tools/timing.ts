@@ -1,7 +1,7 @@
 /**
  * The one constant by which every time in a test is scaled. Raise it on a slow machine: TEST_TIME_SCALE=3 npm test.
  */
-export const SCALE = Number(process.env["TEST_TIME_SCALE"] ?? 1);
+const SCALE = Number(process.env["TEST_TIME_SCALE"] ?? 1);
 
 /** Milliseconds, scaled. */
 export function ms(duration: number): number {
