@@ -32,7 +32,8 @@ const conversation = fc.record({ messages: fc.constantFrom(0, 0, 1, 5, 30), thin
 
 /** Any peer at all. */
 export const anyPeer: fc.Arbitrary<PeerScript> = fc.record({
-  delay: ms(0, 300),
+  // What answers comes later than what it answers: so the two are told apart by their times.
+  delay: ms(1, 300),
   steps,
   conversation,
   answersPing: fc.boolean(),
@@ -65,7 +66,10 @@ export const anyHandler: fc.Arbitrary<HandlerScript> = fc.record({
     maxLength: 4,
   }),
   stops: fc.option(
-    fc.record({ after: fc.nat(6), how: fc.constantFrom<"returns" | "throws" | "hangs">("returns", "throws", "hangs") }),
+    fc.record({
+      after: fc.nat(6),
+      how: fc.constantFrom<"returns" | "throws" | "hangs">("returns", "throws", "hangs"),
+    }),
     { nil: undefined, freq: 2 },
   ),
   lastWords: fc.option(ms(0, 300), { nil: undefined, freq: 2 }),

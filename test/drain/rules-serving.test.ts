@@ -16,7 +16,10 @@ function firstAt(connection: VirtualConnection, ...types: string[]): number {
   return connection.events.find(({ type }) => types.includes(type))?.at ?? Infinity;
 }
 
-function performedAt(connection: VirtualConnection, type: "cut" | "close" | "drop-queue" | "destroy"): number {
+function performedAt(
+  connection: VirtualConnection,
+  type: "cut" | "close" | "drop-queue" | "destroy",
+): number {
   return connection.performedFirst(type)?.at ?? Infinity;
 }
 
@@ -25,7 +28,9 @@ describe("Rule 1, order", () => {
     fc.assert(
       fc.property(anyWorld, (script) => {
         const { delivered, received } = run(script);
-        expect(delivered.map(({ id }) => id)).toEqual(received.slice(0, delivered.length).map(({ id }) => id));
+        expect(delivered.map(({ id }) => id)).toEqual(
+          received.slice(0, delivered.length).map(({ id }) => id),
+        );
       }),
       RUNS,
     );
@@ -40,7 +45,11 @@ describe("Rule 1, order", () => {
         const answerBy = Math.min(connection.settledAt, asked + script.closeReplyTimeout!);
         if (close !== undefined && close.at <= asked) return; // ours came first
         const closedByApplication = Math.max(script.connections[0].closesAt ?? Infinity, asked);
-        const end = Math.min(connection.forcedAt, connection.socketClosedAt, performedAt(connection, "destroy"));
+        const end = Math.min(
+          connection.forcedAt,
+          connection.socketClosedAt,
+          performedAt(connection, "destroy"),
+        );
         if (close === undefined) expect(end).toBeLessThanOrEqual(answerBy);
         else if (asked < Infinity) expect(close.at).toBe(Math.min(answerBy, closedByApplication));
       }),
@@ -60,7 +69,13 @@ describe("Rule 2, received is served", () => {
         if (dropped === 0) return;
         const gone = firstAt(connection, "peer-close", "peer-end", "socket-closed") + script.goneTimeout!;
         const { lastCallAt, forcedAt, settledAt } = connection;
-        const exceptions = [gone, lastCallAt, forcedAt, settledAt, script.connections[0].closesAt ?? Infinity];
+        const exceptions = [
+          gone,
+          lastCallAt,
+          forcedAt,
+          settledAt,
+          script.connections[0].closesAt ?? Infinity,
+        ];
         // Nothing was dropped and yet not delivered: then its handler held the queue up to the end.
         expect(exceptions).toContain(performedAt(connection, "drop-queue"));
       }),
@@ -115,7 +130,9 @@ describe("Rule 4, never started", () => {
         const connection = run(script);
         const cut = new Set(connection.received.filter(({ beforeCut }) => !beforeCut).map(({ id }) => id));
         expect(connection.delivered.filter(({ id }) => cut.has(id))).toEqual([]);
-        const late = connection.delivered.filter(({ at }) => at > Math.min(connection.lastCallAt, connection.forcedAt));
+        const late = connection.delivered.filter(
+          ({ at }) => at > Math.min(connection.lastCallAt, connection.forcedAt),
+        );
         expect(late).toEqual([]);
       }),
       RUNS,

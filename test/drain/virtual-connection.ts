@@ -118,8 +118,12 @@ export class VirtualConnection implements Line {
     this.#ask();
   }
 
-  performedFirst<Type extends DrainAction["type"]>(type: Type): (DrainAction & { type: Type; at: number }) | undefined {
-    return this.performed.find((action): action is DrainAction & { type: Type; at: number } => action.type === type);
+  performedFirst<Type extends DrainAction["type"]>(
+    type: Type,
+  ): (DrainAction & { type: Type; at: number }) | undefined {
+    return this.performed.find(
+      (action): action is DrainAction & { type: Type; at: number } => action.type === type,
+    );
   }
 
   // From the server
@@ -189,7 +193,8 @@ export class VirtualConnection implements Line {
   }
 
   #pump(): void {
-    if (!this.#asking || !(this.#gone || this.#closeSent || this.#outbox.length < this.script.highWaterMark)) return;
+    if (!this.#asking || !(this.#gone || this.#closeSent || this.#outbox.length < this.script.highWaterMark))
+      return;
     if (this.#inbox.length > 0) {
       this.#asking = false;
       const id = this.#inbox.shift()!;

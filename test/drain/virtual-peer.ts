@@ -15,7 +15,10 @@ export type PeerFrame =
 
 /** What a server puts on the line. */
 export type ServerFrame =
-  { type: "reply"; id: number } | { type: "ping"; nonce: number } | { type: "close"; code: number } | { type: "fin" };
+  | { type: "reply"; id: number }
+  | { type: "ping"; nonce: number }
+  | { type: "close"; code: number }
+  | { type: "fin" };
 
 export interface PeerStep {
   at: number;

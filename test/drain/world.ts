@@ -6,7 +6,12 @@ import type { ConnectionDrainOptions } from "../../src/drain/connection.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../../src/drain/plan.js";
 import { ReportLedger, type DrainReport } from "../../src/drain/report.js";
-import { VirtualConnection, type ConnectionScript, type HandlerScript, type VirtualHost } from "./virtual-connection.js";
+import {
+  VirtualConnection,
+  type ConnectionScript,
+  type HandlerScript,
+  type VirtualHost,
+} from "./virtual-connection.js";
 import { goodPeer, type PeerScript, type PeerStep } from "./virtual-peer.js";
 import { VirtualTime } from "./virtual-time.js";
 
@@ -124,6 +129,7 @@ export class World implements VirtualHost {
   #scheduleMoments(): void {
     const { lastCallAt, deadlineAt } = this.hastened;
     this.time.at(lastCallAt, () => {
+      if (this.#lastCalled || this.#forced) return;
       this.#lastCalled = true;
       for (const connection of this.connections) connection.lastCall();
     });

@@ -1,0 +1,216 @@
+/** Any events in any order, also such as no connection ever sees: the machine keeps its own laws. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import {
+  ConnectionDrain,
+  FORCED_FLUSH_TIMEOUT,
+  type ConnectionDrainOptions,
+  type DrainAction,
+  type DrainEvent,
+  type DrainState,
+} from "../../src/drain/connection.js";
+
+const ORDER: readonly DrainState[] = [
+  "open",
+  "draining",
+  "ending",
+  "closing",
+  "lingering",
+  "forced",
+  "closed",
+];
+
+const duration = fc.oneof(fc.nat(50), fc.nat(5_000));
+
+const options: fc.Arbitrary<ConnectionDrainOptions> = fc.record({
+  patience: fc.oneof(duration, fc.constant(Infinity)),
+  quiet: fc.oneof(duration, fc.constant(Infinity), fc.constant(0)),
+  barrierTimeout: duration,
+  closeTimeout: duration,
+  lingerTimeout: duration,
+  closeReplyTimeout: duration,
+  goneTimeout: duration,
+  code: fc.constant(1012),
+  reason: fc.constant("service restart"),
+});
+
+const plainEvents = fc.constantFrom<DrainEvent>(
+  { type: "drain" },
+  { type: "idle" },
+  { type: "busy" },
+  { type: "paused" },
+  { type: "resumed" },
+  { type: "peer-close", code: 1001, reason: "away" },
+  { type: "peer-end" },
+  { type: "violation", code: 1002, reason: "reserved bits" },
+  { type: "close", code: 3000, reason: "" },
+  { type: "handler-settled", failed: false },
+  { type: "handler-settled", failed: true },
+  { type: "unsent" },
+  { type: "sent" },
+  { type: "progress" },
+  { type: "last-call" },
+  { type: "force" },
+  { type: "fail" },
+  { type: "socket-closed", reset: false },
+  { type: "socket-closed", reset: true },
+  { type: "tick" },
+);
+
+const numberedEvents = fc.record({
+  type: fc.constantFrom<"pinged" | "pong">("pinged", "pong"),
+  nonce: fc.integer({ min: 1, max: 6 }),
+});
+
+const event = fc.oneof({ weight: 5, arbitrary: plainEvents }, numberedEvents);
+
+interface Moment {
+  event: DrainEvent;
+  /** Since the moment before; `"due"`: a tick, when the machine asks for it. */
+  after: number | "due";
+}
+
+const moments: fc.Arbitrary<Moment[]> = fc.array(
+  fc.oneof(
+    { weight: 3, arbitrary: fc.record({ event, after: fc.oneof(fc.constant(0), duration) }) },
+    fc.record({ event: fc.constant<DrainEvent>({ type: "tick" }), after: fc.constant<"due">("due") }),
+  ),
+  { maxLength: 30 },
+);
+
+interface Run {
+  machine: ConnectionDrain;
+  now: number;
+  actions: DrainAction["type"][];
+  states: DrainState[];
+}
+
+function play(
+  options: ConnectionDrainOptions,
+  initially: { idle: boolean; reading: boolean },
+  script: Moment[],
+): Run {
+  const run: Run = {
+    machine: new ConnectionDrain(options, initially),
+    now: 0,
+    actions: [],
+    states: ["open"],
+  };
+  for (const { event, after } of script) {
+    if (after !== "due") run.now += after;
+    else if (run.machine.wakeAt < Infinity) run.now = Math.max(run.now, run.machine.wakeAt);
+    take(run, event);
+  }
+  return run;
+}
+
+function take(run: Run, event: DrainEvent): void {
+  const before = run.machine.state;
+  const actions = run.machine.handle(event, run.now);
+  if (before === "closed") expect(actions).toEqual([]);
+  run.actions.push(...actions.map(({ type }) => type));
+  run.states.push(run.machine.state);
+  // With times of 0 one thing may be due right behind another, but it comes to rest.
+  for (let ticks = 0; event.type === "tick" && run.machine.wakeAt <= run.now; ticks++) {
+    expect(ticks, "what was due is done").toBeLessThan(2);
+    run.actions.push(...run.machine.handle(event, run.now).map(({ type }) => type));
+    run.states.push(run.machine.state);
+  }
+}
+
+const initially = fc.record({ idle: fc.boolean(), reading: fc.boolean() });
+
+describe("whatever events come, in whatever order", () => {
+  const runs = { numRuns: 20_000 };
+
+  it("the state only moves forward", () => {
+    fc.assert(
+      fc.property(options, initially, moments, (...given) => {
+        const ranks = play(...given).states.map((state) => ORDER.indexOf(state));
+        expect(ranks).toEqual(ranks.toSorted((a, b) => a - b));
+      }),
+      runs,
+    );
+  });
+
+  it("each action that ends something comes once, and in an order that makes sense", () => {
+    fc.assert(
+      fc.property(options, initially, moments, (...given) => {
+        const { actions } = play(...given);
+        for (const type of ["cut", "close", "fin", "flush", "destroy", "abort", "closed"] as const) {
+          expect(actions.filter((action) => action === type).length, type).toBeLessThanOrEqual(1);
+        }
+        const last = (type: DrainAction["type"]): number => actions.lastIndexOf(type);
+        expect(actions.indexOf("closed") === -1 || last("closed") === actions.length - 1).toBe(true);
+        if (last("ping") >= 0 && last("cut") >= 0) expect(last("ping")).toBeLessThan(last("cut"));
+        if (last("close") >= 0) {
+          expect(actions.slice(0, last("close"))).toContain("cut");
+          for (const over of ["flush", "destroy", "closed"] as const) {
+            if (last(over) >= 0) expect(last(over)).toBeGreaterThan(last("close"));
+          }
+        }
+        if (last("fin") >= 0) expect(actions.slice(0, last("fin"))).toContain("close");
+      }),
+      runs,
+    );
+  });
+
+  it("a Ping is asked for while draining only", () => {
+    fc.assert(
+      fc.property(options, initially, moments, (given, initial, script) => {
+        const run = play(given, initial, []);
+        for (const { event, after } of script) {
+          run.now += after === "due" ? 1 : after;
+          const before = run.machine.state;
+          const pings = run.machine.handle(event, run.now).some(({ type }) => type === "ping");
+          const begins = before === "open" && (event.type === "drain" || event.type === "last-call");
+          if (pings) expect(before === "draining" || begins, `${event.type} while ${before}`).toBe(true);
+        }
+      }),
+      runs,
+    );
+  });
+
+  it("once it is forced, its socket is given up within 200 ms, and with the handler settled it is over", () => {
+    fc.assert(
+      fc.property(options, initially, moments, moments, (given, initial, before, after) => {
+        const run = play(given, initial, before);
+        take(run, { type: "force" });
+        const forcedAt = run.now;
+        // Nothing moves the bound, whatever else happens.
+        for (const moment of after) {
+          if (moment.event.type === "handler-settled" || moment.event.type === "socket-closed") continue;
+          take(run, moment.event);
+        }
+        if (run.machine.wakeAt < Infinity) {
+          expect(run.machine.wakeAt).toBeLessThanOrEqual(forcedAt + FORCED_FLUSH_TIMEOUT);
+          run.now = run.machine.wakeAt;
+          take(run, { type: "tick" });
+          expect(run.actions).toContain("destroy");
+        }
+        take(run, { type: "socket-closed", reset: false });
+        take(run, { type: "handler-settled", failed: false });
+        expect(run.machine.state).toBe("closed");
+        expect(run.machine.wakeAt).toBe(Infinity);
+        expect(run.actions.at(-1)).toBe("closed");
+      }),
+      runs,
+    );
+  });
+
+  it("a socket that is gone and a handler that has settled are enough to be over, without any force", () => {
+    fc.assert(
+      fc.property(options, initially, moments, fc.boolean(), (given, initial, script, handlerFirst) => {
+        const run = play(given, initial, script);
+        const ends: DrainEvent[] = [
+          { type: "handler-settled", failed: false },
+          { type: "socket-closed", reset: false },
+        ];
+        for (const end of handlerFirst ? ends : ends.toReversed()) take(run, end);
+        expect(run.machine.state).toBe("closed");
+        expect(["closed", "left", "unconfirmed", "forced"]).toContain(run.machine.end);
+      }),
+      runs,
+    );
+  });
+});
