@@ -53,18 +53,13 @@ export class Listener {
     this.#server.once("close", () => this.#gone.resolve());
     this.#server.on("connection", (socket) => this.#onConnection(socket));
     this.#server.on("upgrade", (request, socket, head) => this.#onUpgrade(request, socket, head));
-    this.#server.on("request", (request, response) => {
+    this.#server.on("request", (request) => {
       const refusal = readHandshake(headOf(request));
-      const [status, message, headers] =
-        "status" in refusal
-          ? [refusal.status, refusal.message, refusal.headers]
-          : [400, "The header 'Connection: Upgrade' is missing.", {}];
-      response.writeHead(status, {
-        ...headers,
-        Connection: "close",
-        "Content-Type": "text/plain; charset=utf-8",
-      });
-      response.end(`${message}\n`);
+      // Not through Node's response: it destroys the socket with whatever the client still sends unread.
+      request.resume();
+      if ("status" in refusal)
+        owner.refusals.refuse(request.socket, refusal.status, refusal.message, refusal.headers);
+      else owner.refusals.refuse(request.socket, 400, "The header 'Connection: Upgrade' is missing.");
     });
     this.#server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       if (error.code === "HPE_HEADER_OVERFLOW")

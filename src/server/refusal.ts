@@ -51,13 +51,18 @@ export class Refusals {
   }
 }
 
+/** The answer. What frames it is ours to say, also against headers that `UpgradeRejected` brings. */
 function responseOf(status: number, message: string, headers: Readonly<Record<string, string>>): string {
   const body = message === "" ? "" : `${message}\n`;
-  const lines = Object.entries({
-    ...headers,
+  const framing = {
     Connection: "close",
     "Content-Type": "text/plain; charset=utf-8",
     "Content-Length": String(Buffer.byteLength(body)),
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  };
+  const reserved = Object.keys(framing)
+    .concat("Transfer-Encoding")
+    .map((name) => name.toLowerCase());
+  const given = Object.entries(headers).filter(([name]) => !reserved.includes(name.toLowerCase()));
+  const lines = [...given, ...Object.entries(framing)].map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? "Refused"}\r\n${lines.join("")}\r\n${body}`;
 }
