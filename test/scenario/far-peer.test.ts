@@ -20,21 +20,23 @@ import { converse, RESTART, seenBy } from "./raw-peers.js";
 
 const ROUND_TRIP = 150;
 const CONVERSATION = 8;
+/** Longer than the default `quiet`, shorter than twice the round trip. */
+const THINK = 170;
 
 /** A conversation with a peer far away; the server is told to stop while it works on the second request. */
-async function run(drain: Partial<DrainOptions> = {}) {
+async function run(drain: Partial<DrainOptions> = {}, think = 0) {
   const scenario = await Scenario.listen({ drain });
   const peer = await openRaw(await startDelayingProxy(scenario.port, ROUND_TRIP / 2));
   onTestFinished(() => peer.destroy());
-  const conversation = converse(peer, 0, { requests: CONVERSATION });
+  const conversation = converse(peer, 0, { requests: CONVERSATION, think });
   await scenario.until(() => scenario.started.length >= 2);
   const stopped = await scenario.stop();
   const seen = await seenBy(peer);
   return { scenario, stopped, seen, sent: (await conversation).sent.map(({ text }) => text) };
 }
 
-it("does not cut a closed-loop conversation with a peer 150 ms away, told to stop at the second of 8 requests", async () => {
-  const runs = await repeatedly(() => run(), { atOnce: RUNS });
+/** All 8 requests served and answered, though told to stop at the second. */
+function expectWholeConversation(what: string, runs: readonly Awaited<ReturnType<typeof run>>[]): void {
   expectStoppedInTheMiddle(
     runs.map(({ stopped }) => stopped),
     CONVERSATION,
@@ -51,8 +53,19 @@ it("does not cut a closed-loop conversation with a peer 150 ms away, told to sto
     });
   }
   tellTimes(
-    "150 ms away",
+    what,
     runs.map(({ stopped }) => stopped.report.duration),
+  );
+}
+
+it("does not cut a closed-loop conversation with a peer 150 ms away, told to stop at the second of 8 requests", async () => {
+  expectWholeConversation("150 ms away", await repeatedly(() => run(), { atOnce: RUNS }));
+});
+
+it("does not cut it either when the peer thinks for less than two round trips before it asks again", async () => {
+  expectWholeConversation(
+    "150 ms away and thinking",
+    await repeatedly(() => run({}, THINK), { atOnce: RUNS }),
   );
 });
 
