@@ -10,77 +10,10 @@
  * the same way from the state at which they come in. Two things end a connection: its socket is gone, and its handler
  * has settled; `closed` needs both.
  */
-import type { DrainOptions } from "./options.js";
+import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "./events.js";
+export type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "./events.js";
+import { QuietWatch } from "./quiet.js";
 import type { ConnectionEnd } from "./report.js";
-
-export type DrainState = "open" | "draining" | "ending" | "closing" | "lingering" | "forced" | "closed";
-
-/** What has happened. */
-export type DrainEvent =
-  /** The shutdown reaches this connection, with options of its own if it has any. */
-  | { type: "drain"; options?: ConnectionDrainOptions }
-  /** Nothing is partial, inflating, queued or in hand any more; `busy` when something is again. */
-  | { type: "idle" }
-  | { type: "busy" }
-  /** Our back-pressure holds the socket, or no longer does. */
-  | { type: "paused" }
-  | { type: "resumed" }
-  /** The Ping that was asked for has this number. Numbers rise with every Ping on the connection. */
-  | { type: "pinged"; nonce: number }
-  /** A Pong for a Ping with this number; it answers all earlier ones too (RFC 6455 §5.5.3). */
-  | { type: "pong"; nonce: number }
-  /** The peer's Close was parsed. */
-  | { type: "peer-close"; code: number; reason: string }
-  /** The peer's FIN was read. */
-  | { type: "peer-end" }
-  /** The stream is broken: the peer will be told with this code once what came before is served. */
-  | { type: "violation"; code: number; reason: string }
-  /** The application closes. */
-  | { type: "close"; code: number; reason: string }
-  | { type: "handler-settled"; failed: boolean }
-  /** Bytes wait to be sent, or none do any more. */
-  | { type: "unsent" }
-  | { type: "sent" }
-  /** The peer was seen to read: a part of what waited has gone out. */
-  | { type: "progress" }
-  | { type: "last-call" }
-  | { type: "force" }
-  /** The heartbeat found the peer dead, or its outbox is over the limit. */
-  | { type: "fail" }
-  | { type: "socket-closed"; reset: boolean }
-  /** Time has passed; due when `wakeAt` says so. */
-  | { type: "tick" };
-
-/** What is to be done. */
-export type DrainAction =
-  /** Send a Ping and tell its number with `pinged`. */
-  | { type: "ping" }
-  /** The input ends here: what is queued is still delivered, what comes later is handed back, and reading goes on. */
-  | { type: "cut" }
-  /** Give up on what is queued: handed back, or abandoned when the connection is forced. */
-  | { type: "drop-queue"; as: "handed back" | "abandoned" }
-  /** Send what waits, then Close; nothing is sent after it. */
-  | { type: "close"; code: number; reason: string }
-  /** Send what waits, then FIN; reading goes on. */
-  | { type: "fin" }
-  /** Hand everything that waits to the socket, then FIN, without Close. */
-  | { type: "flush" }
-  | { type: "destroy" }
-  /** Nobody can hear an answer any more. */
-  | { type: "abort" }
-  /** Everything is over. */
-  | { type: "closed" };
-
-/** The limits of one connection's end, in milliseconds. */
-export interface ConnectionDrainOptions extends Pick<
-  DrainOptions,
-  "patience" | "quiet" | "barrierTimeout" | "closeTimeout" | "lingerTimeout" | "code" | "reason"
-> {
-  /** How long the peer's Close may wait for the messages before it. */
-  closeReplyTimeout: number;
-  /** How long messages of a peer that is gone are still delivered. */
-  goneTimeout: number;
-}
 
 /** Outside a shutdown nobody waits for us: peers get this long to read, to answer Close, and to end TCP. */
 export const UNHURRIED_TIMEOUT = 30_000;
@@ -103,22 +36,11 @@ export class ConnectionDrain {
   #actions: DrainAction[] = [];
 
   #drainingSince: number | undefined;
-  #idle: boolean;
   #handlerSettled = false;
   #handlerFailed = false;
 
-  #barrier: "none" | "waiting" | "proven" | "unproven" = "none";
-  #barrierNonce: number | undefined;
-  /** Since when we read, while we do; and how long we had read before that, since the barrier's Ping. */
-  #readingSince: number | undefined;
-  #readBefore = 0;
-
-  #lastPing = { nonce: 0, at: 0 };
+  readonly #watch: QuietWatch;
   #lastPong = 0;
-  #roundTrip = 0;
-  /** The first Ping that was sent since the connection became idle: its Pong follows our last reply. */
-  #quietNonce: number | undefined;
-  #quietSince: number | undefined;
 
   /** The peer's Close came before ours, or the peer left without one. */
   #peerFirst = false;
@@ -143,10 +65,9 @@ export class ConnectionDrain {
   #forcedAt = 0;
 
   /** `idle`: whether nothing is partial, queued or in hand now. `reading`: whether the socket is being read. */
-  constructor(options: ConnectionDrainOptions, { idle, reading }: { idle: boolean; reading: boolean }) {
+  constructor(options: ConnectionDrainOptions, initially: { idle: boolean; reading: boolean }) {
     this.#options = options;
-    this.#idle = idle;
-    this.#readingSince = reading ? 0 : undefined;
+    this.#watch = new QuietWatch(initially);
   }
 
   get state(): DrainState {
@@ -155,7 +76,7 @@ export class ConnectionDrain {
 
   /** The barrier was not answered, so frames may have been on their way that we never saw. */
   get unproven(): boolean {
-    return this.#barrier === "unproven";
+    return this.#watch.unproven;
   }
 
   /** The socket ended with an error. */
@@ -206,25 +127,16 @@ export class ConnectionDrain {
         if (event.options !== undefined) this.#options = event.options;
         return this.#startDraining(now);
       case "idle":
-        this.#idle = true;
-        return this.#becomeIdle(now);
+        if (this.#watch.becomeIdle(now, this.#options.quiet)) this.#ping();
+        return this.#cutWhenQuiet(now);
       case "busy":
-        this.#idle = false;
-        this.#quietNonce = undefined;
-        this.#quietSince = undefined;
-        return;
+        return this.#watch.becomeBusy();
       case "paused":
-        if (this.#readingSince !== undefined) this.#readBefore += now - this.#readingSince;
-        this.#readingSince = undefined;
-        return;
+        return this.#watch.pause(now);
       case "resumed":
-        this.#readingSince ??= now;
-        return;
+        return this.#watch.resume(now);
       case "pinged":
-        this.#lastPing = { nonce: event.nonce, at: now };
-        this.#barrierNonce ??= event.nonce;
-        if (this.#idle) this.#quietNonce ??= event.nonce;
-        return;
+        return this.#watch.pinged(event.nonce, now);
       case "pong":
         return this.#takePong(event.nonce, now);
       case "peer-close":
@@ -277,64 +189,45 @@ export class ConnectionDrain {
   #startDraining(now: number): void {
     if (this.#drainingSince !== undefined) return;
     this.#drainingSince = now;
-    this.#readBefore = 0;
-    if (this.#readingSince !== undefined) this.#readingSince = now;
     // What was under way unhurried goes on within the drain's limits, counted from here.
     this.#progressAt = now;
     this.#lingeringSince = now;
     if (this.#state === "open") {
       this.#state = "draining";
-      this.#barrier = "waiting";
+      this.#watch.start(now);
       this.#do({ type: "ping" });
     } else if (this.#state === "ending" && this.#peerStatus === undefined && !this.#broken) {
       // The peer's input ended without Close before anything could be asked of it.
-      this.#barrier = "unproven";
+      this.#watch.start(now);
+      this.#watch.giveUp();
     }
   }
 
-  #becomeIdle(now: number): void {
-    if (this.#state !== "draining" || this.#barrier === "waiting") return;
-    if (this.#barrier === "unproven") this.#quietSince = now;
-    else if (this.#options.quiet > 0) this.#do({ type: "ping" });
-    this.#cutWhenQuiet(now);
+  /** The connection's quiet is only of interest until the cut. */
+  #ping(): void {
+    if (this.#state === "draining") this.#do({ type: "ping" });
   }
 
   #takePong(nonce: number, now: number): void {
     if (nonce <= this.#lastPong) return; // repeated or overtaken: no sign of anything
     this.#lastPong = nonce;
     this.#progressAt = now;
-    if (nonce === this.#lastPing.nonce) this.#roundTrip = now - this.#lastPing.at;
-    if (this.#state !== "draining") return;
-    if (this.#barrier === "waiting" && nonce >= this.#barrierNonce!) {
-      this.#barrier = "proven";
-      // Idle by now, but not yet when the barrier's Ping went out: its Pong may have crossed our last reply.
-      if (this.#idle && this.#quietNonce === undefined && this.#options.quiet > 0) this.#do({ type: "ping" });
-    }
-    if (this.#quietNonce !== undefined && nonce >= this.#quietNonce) this.#quietSince ??= now;
+    if (this.#watch.pong(nonce, now, this.#options.quiet)) this.#ping();
     this.#cutWhenQuiet(now);
   }
 
   #cutAt(): number {
     if (this.#state !== "draining") return Infinity;
-    return Math.min(this.#quietAt(), this.#drainingSince! + this.#options.patience);
-  }
-
-  #quietAt(): number {
-    if (!this.#idle || this.#barrier === "waiting") return Infinity;
-    if (this.#options.quiet === 0) return -Infinity;
-    if (this.#quietSince === undefined) return Infinity;
-    return this.#quietSince + Math.max(this.#options.quiet, 2 * this.#roundTrip);
+    return Math.min(this.#watch.quietAt(this.#options.quiet), this.#drainingSince! + this.#options.patience);
   }
 
   #barrierTimeoutAt(): number {
-    if (this.#state !== "draining" || this.#barrier !== "waiting" || this.#readingSince === undefined) {
-      return Infinity;
-    }
-    return this.#readingSince + this.#options.barrierTimeout - this.#readBefore;
+    if (this.#state !== "draining") return Infinity;
+    return this.#watch.barrierTimeoutAt(this.#options.barrierTimeout);
   }
 
   #cutWhenQuiet(now: number): void {
-    if (this.#state === "draining" && now >= this.#quietAt()) this.#endInput(now);
+    if (this.#state === "draining" && now >= this.#watch.quietAt(this.#options.quiet)) this.#endInput(now);
   }
 
   /** Nothing more will be taken from the peer: from here on the handler only finishes. */
@@ -348,15 +241,11 @@ export class ConnectionDrain {
     this.#do({ type: "cut" });
   }
 
-  #giveUpBarrier(): void {
-    if (this.#barrier === "waiting") this.#barrier = "unproven";
-  }
-
   #lastCall(now: number): void {
     if (this.#state === "forced") return;
     this.#startDraining(now);
     if (this.#state === "draining") {
-      this.#giveUpBarrier();
+      this.#watch.giveUp();
       this.#endInput(now);
     }
     // Also behind our Close: one that answered the peer's in time may have left messages to be served.
@@ -367,7 +256,7 @@ export class ConnectionDrain {
 
   #takePeerClose(status: CloseStatus, now: number): void {
     this.#peerStatus = { code: status.code, reason: status.reason };
-    if (this.#barrier === "waiting") this.#barrier = "proven";
+    this.#watch.prove();
     if (this.#state === "closing") return this.#linger(now);
     if (this.#closeSent || this.#state === "forced") return;
     this.#peerFirst = true;
@@ -383,7 +272,7 @@ export class ConnectionDrain {
     this.#goneAt = Math.min(this.#goneAt, now + this.#options.goneTimeout);
     if (this.#closeSent) return;
     // A FIN proves nothing: a reset can look like one.
-    if (this.#peerStatus === undefined) this.#giveUpBarrier();
+    if (this.#peerStatus === undefined) this.#watch.giveUp();
     if (!this.#destroyed) this.#peerFirst = true;
     this.#endInput(now);
   }
@@ -498,11 +387,10 @@ export class ConnectionDrain {
 
   #tick(now: number): void {
     if (now >= this.#barrierTimeoutAt()) {
-      this.#giveUpBarrier();
-      if (this.#idle) this.#quietSince = now;
+      this.#watch.timeOut(now);
     }
     if (now >= this.#cutAt()) {
-      this.#giveUpBarrier();
+      this.#watch.giveUp();
       this.#endInput(now);
     }
     if (this.#canClose && now >= this.#closeReplyAt) this.#close(now);

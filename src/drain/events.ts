@@ -1,0 +1,72 @@
+/** The words of the machine that ends a connection: its states, what it is told and what it asks for. */
+import type { DrainOptions } from "./options.js";
+
+/** Where a connection stands on its way down. */
+export type DrainState = "open" | "draining" | "ending" | "closing" | "lingering" | "forced" | "closed";
+
+/** What has happened. */
+export type DrainEvent =
+  /** The shutdown reaches this connection, with options of its own if it has any. */
+  | { type: "drain"; options?: ConnectionDrainOptions }
+  /** Nothing is partial, inflating, queued or in hand any more; `busy` when something is again. */
+  | { type: "idle" }
+  | { type: "busy" }
+  /** Our back-pressure holds the socket, or no longer does. */
+  | { type: "paused" }
+  | { type: "resumed" }
+  /** The Ping that was asked for has this number. Numbers rise with every Ping on the connection. */
+  | { type: "pinged"; nonce: number }
+  /** A Pong for a Ping with this number; it answers all earlier ones too (RFC 6455 §5.5.3). */
+  | { type: "pong"; nonce: number }
+  /** The peer's Close was parsed. */
+  | { type: "peer-close"; code: number; reason: string }
+  /** The peer's FIN was read. */
+  | { type: "peer-end" }
+  /** The stream is broken: the peer will be told with this code once what came before is served. */
+  | { type: "violation"; code: number; reason: string }
+  /** The application closes. */
+  | { type: "close"; code: number; reason: string }
+  | { type: "handler-settled"; failed: boolean }
+  /** Bytes wait to be sent, or none do any more. */
+  | { type: "unsent" }
+  | { type: "sent" }
+  /** The peer was seen to read: a part of what waited has gone out. */
+  | { type: "progress" }
+  | { type: "last-call" }
+  | { type: "force" }
+  /** The heartbeat found the peer dead, or its outbox is over the limit. */
+  | { type: "fail" }
+  | { type: "socket-closed"; reset: boolean }
+  /** Time has passed; due when `wakeAt` says so. */
+  | { type: "tick" };
+
+/** What is to be done. */
+export type DrainAction =
+  /** Send a Ping and tell its number with `pinged`. */
+  | { type: "ping" }
+  /** The input ends here: what is queued is still delivered, what comes later is handed back, and reading goes on. */
+  | { type: "cut" }
+  /** Give up on what is queued: handed back, or abandoned when the connection is forced. */
+  | { type: "drop-queue"; as: "handed back" | "abandoned" }
+  /** Send what waits, then Close; nothing is sent after it. */
+  | { type: "close"; code: number; reason: string }
+  /** Send what waits, then FIN; reading goes on. */
+  | { type: "fin" }
+  /** Hand everything that waits to the socket, then FIN, without Close. */
+  | { type: "flush" }
+  | { type: "destroy" }
+  /** Nobody can hear an answer any more. */
+  | { type: "abort" }
+  /** Everything is over. */
+  | { type: "closed" };
+
+/** The limits of one connection's end, in milliseconds. */
+export interface ConnectionDrainOptions extends Pick<
+  DrainOptions,
+  "patience" | "quiet" | "barrierTimeout" | "closeTimeout" | "lingerTimeout" | "code" | "reason"
+> {
+  /** How long the peer's Close may wait for the messages before it. */
+  closeReplyTimeout: number;
+  /** How long messages of a peer that is gone are still delivered. */
+  goneTimeout: number;
+}

@@ -1,0 +1,109 @@
+/**
+ * Finds the moment at which a peer has nothing more to say, without cutting it off in the middle of a conversation.
+ *
+ * The barrier first: a Ping whose Pong proves that everything the peer put on the wire before it has been read, since
+ * frames arrive in order. Then quiet: nothing is partial, queued or in hand, and for a while after the Pong that
+ * follows our last reply nothing has come, a while that is never shorter than two round trips.
+ */
+export class QuietWatch {
+  #idle: boolean;
+  #barrier: "none" | "waiting" | "proven" | "unproven" = "none";
+  #barrierNonce = Infinity;
+
+  /** Since when we read, while we do; and how long we had read before that, since the barrier's Ping. */
+  #readingSince: number | undefined;
+  #readBefore = 0;
+
+  #lastPing = { nonce: 0, at: 0 };
+  #roundTrip = 0;
+  /** The first Ping that was sent since the connection became idle: its Pong follows our last reply. */
+  #quietNonce: number | undefined;
+  #quietSince: number | undefined;
+
+  constructor({ idle, reading }: { idle: boolean; reading: boolean }) {
+    this.#idle = idle;
+    this.#readingSince = reading ? 0 : undefined;
+  }
+
+  /** The barrier was not answered, so frames may have been on their way that we never saw. */
+  get unproven(): boolean {
+    return this.#barrier === "unproven";
+  }
+
+  /** The barrier is put up: its Ping goes out now. */
+  start(now: number): void {
+    this.#barrier = "waiting";
+    this.#readBefore = 0;
+    if (this.#readingSince !== undefined) this.#readingSince = now;
+  }
+
+  /** The peer's Close proves the barrier as well. */
+  prove(): void {
+    if (this.#barrier === "waiting") this.#barrier = "proven";
+  }
+
+  /** Nothing will prove the barrier any more. */
+  giveUp(): void {
+    if (this.#barrier === "waiting") this.#barrier = "unproven";
+  }
+
+  /** The barrier's time is over; from here on silence has to do. */
+  timeOut(now: number): void {
+    this.giveUp();
+    if (this.#idle) this.#quietSince = now;
+  }
+
+  /** A Ping has gone out with this number. */
+  pinged(nonce: number, now: number): void {
+    this.#lastPing = { nonce, at: now };
+    this.#barrierNonce = Math.min(this.#barrierNonce, nonce);
+    if (this.#idle) this.#quietNonce ??= nonce;
+  }
+
+  /** A Pong has come; it answers all Pings up to this number. Returns whether another Ping is wanted. */
+  pong(nonce: number, now: number, quiet: number): boolean {
+    if (nonce === this.#lastPing.nonce) this.#roundTrip = now - this.#lastPing.at;
+    // Idle by now, but not yet when the barrier's Ping went out: its Pong may have crossed our last reply.
+    const crossed = this.#barrier === "waiting" && this.#idle && this.#quietNonce === undefined && quiet > 0;
+    if (nonce >= this.#barrierNonce) this.prove();
+    if (this.#quietNonce !== undefined && nonce >= this.#quietNonce) this.#quietSince ??= now;
+    return crossed && this.#barrier === "proven";
+  }
+
+  /** Nothing is partial, queued or in hand any more. Returns whether another Ping is wanted. */
+  becomeIdle(now: number, quiet: number): boolean {
+    this.#idle = true;
+    if (this.#barrier === "unproven") this.#quietSince = now;
+    return this.#barrier === "proven" && quiet > 0;
+  }
+
+  becomeBusy(): void {
+    this.#idle = false;
+    this.#quietNonce = undefined;
+    this.#quietSince = undefined;
+  }
+
+  /** Our back-pressure holds the socket: the barrier's clock stands. */
+  pause(now: number): void {
+    if (this.#readingSince !== undefined) this.#readBefore += now - this.#readingSince;
+    this.#readingSince = undefined;
+  }
+
+  resume(now: number): void {
+    this.#readingSince ??= now;
+  }
+
+  /** When the connection counts as quiet, if nothing comes until then. */
+  quietAt(quiet: number): number {
+    if (!this.#idle || this.#barrier === "waiting") return Infinity;
+    if (quiet === 0) return -Infinity;
+    if (this.#quietSince === undefined) return Infinity;
+    return this.#quietSince + Math.max(quiet, 2 * this.#roundTrip);
+  }
+
+  /** When the barrier has been waited for long enough. */
+  barrierTimeoutAt(timeout: number): number {
+    if (this.#barrier !== "waiting" || this.#readingSince === undefined) return Infinity;
+    return this.#readingSince + timeout - this.#readBefore;
+  }
+}
