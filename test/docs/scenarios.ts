@@ -1,0 +1,167 @@
+/**
+ * How each snippet of the documentation is run: what a reader would have around it, before and after, as JavaScript.
+ * `drive` and `assert` are there for all.
+ */
+export interface Scenario {
+  /** What this snippet has and no other. */
+  marker: string;
+  /** Replaced in the snippet. */
+  replace?: readonly [string, string];
+  before?: string;
+  after?: string;
+}
+
+const lastcall = `import { createServer, each } from "lastcall";`;
+const server = `${lastcall}
+const server = createServer(async (connection) => {
+  for await (const message of connection) connection.send(message);
+});
+const { port } = await server.listen({ port: 0, host: "127.0.0.1" });`;
+const listen = `const { port } = await server.listen({ port: 0, host: "127.0.0.1" });`;
+
+export const scenarios: readonly Scenario[] = [
+  {
+    marker: "listen: 8080",
+    replace: ["8080", "port"],
+    before: `const { work } = drive;
+const port = await drive.freePort();
+const seen = drive.terminateInTheMiddle(port);`,
+    after: `assert.deepEqual(await seen, drive.servedInTheMiddle);
+assert.equal(report.outcome, "clean");`,
+  },
+  {
+    marker: "concurrency: 4",
+    before: `const { work } = drive;`,
+    after: `${listen}
+assert.deepEqual(await drive.converse(port, ["one", "two"]), ["done: one", "done: two"]);
+await server.shutdown();`,
+  },
+  {
+    marker: "drain: { deadline: 20_000, lameDuck: 5_000 }",
+    before: `${lastcall}\nconst handler = () => {};`,
+    after: `${listen}
+void server.shutdown();
+assert.notEqual(server.address(), null);
+await server.close();`,
+  },
+  {
+    marker: '"/readyz"',
+    before: `${server}
+const routes = new Map();
+const app = { get: (path, handle) => routes.set(path, handle) };`,
+    after: `const readiness = () => {
+  let status;
+  routes.get("/readyz")({}, { sendStatus: (given) => (status = given) });
+  return status;
+};
+assert.equal(readiness(), 200);
+const down = server.shutdown({ lameDuck: 10 });
+assert.equal(readiness(), 503);
+await down;`,
+  },
+  {
+    marker: "UpgradeRejected(401",
+    before: `const findUser = async (credentials) => (credentials === "Bearer a" ? { name: "Alice" } : undefined);`,
+    after: `${listen}
+const headers = { Authorization: "Bearer a" };
+assert.deepEqual(await drive.converse(port, ["hello"], { headers }), ["Alice: hello"]);
+await assert.rejects(drive.converse(port, ["hello"]), /401/);
+await server.shutdown();`,
+  },
+  {
+    marker: "x-forwarded-for",
+    after: `const headers = { "x-forwarded-for": "10.9.9.9, 192.0.2.7" };
+assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,
+  },
+  {
+    marker: 'source.on("news"',
+    before: `import { EventEmitter } from "node:events";
+const source = new EventEmitter();`,
+    after: `${listen}
+const client = await drive.connect(port);
+while (source.listenerCount("news") === 0) await once(source, "newListener");
+source.emit("news", "the door opens");
+await client.received(1);
+const report = await server.shutdown();
+assert.deepEqual(client.messages, ["the door opens"]);
+assert.equal(await client.closed, 1012);
+assert.equal(report.outcome, "clean");
+assert.equal(source.listenerCount("news"), 0);`,
+  },
+  {
+    marker: "server.broadcast(",
+    before: `${lastcall}
+const server = createServer(async (connection) => { for await (const _ of connection); }, { protocols: ["news"] });
+${listen}
+const reader = await drive.connect(port, { protocols: ["news"] });
+const other = await drive.connect(port);`,
+    after: `assert.equal(taken, 1);
+await reader.received(1);
+await server.shutdown();
+await other.closed;
+assert.deepEqual([reader.messages, other.messages], [["the shop closes at ten"], []]);`,
+  },
+  {
+    marker: "connection.waitUntil(",
+    before: `${lastcall}\nconst store = drive.work;`,
+    after: `${listen}
+const client = await drive.connect(port);
+client.socket.send("one");
+const stored = client.received(1);
+await new Promise((resolve) => client.socket.once("pong", resolve).ping());
+await server.shutdown();
+assert.deepEqual(await stored, ["stored: one"]);`,
+  },
+  {
+    marker: "await connection.flushed()",
+    before: `${lastcall}\nasync function* read(name) { yield name; yield "end"; }`,
+    after: `${listen}
+const client = await drive.connect(port);
+client.socket.send("book");
+assert.deepEqual(await client.received(2), ["book", "end"]);
+await server.shutdown();`,
+  },
+  {
+    marker: "server.shutdown({ deadline: 1_000 })",
+    replace: ["// …", 'assert.deepEqual(await drive.converse(port, ["hello"]), ["hello"]);'],
+    before: lastcall,
+    after: `assert.equal(report.outcome, "clean");`,
+  },
+  {
+    marker: "createServer<User>",
+    before: `async function findUser(credentials: unknown): Promise<{ name: string }> {
+  return { name: String(credentials) };
+}`,
+  },
+  {
+    marker: "const chains = new Map()",
+    before: `import { createServer as createHttpServer } from "node:http";
+import { WebSocketServer } from "ws";
+const { work } = drive;
+const http = createHttpServer();
+const wss = new WebSocketServer({ server: http });
+await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));`,
+    after: `assert.deepEqual(await drive.terminateInTheMiddle(http.address().port), drive.servedInTheMiddle);`,
+  },
+  {
+    marker: 'subscribe("lastcall:connection"',
+    before: `${lastcall}
+const logged = [];
+const console = { log: (...words) => logged.push(words[0]), error: ({ message }) => logged.push(message) };
+const server = createServer(() => { throw new Error("on purpose"); });
+${listen}`,
+    after: `const client = await drive.connect(port);
+assert.equal(await client.closed, 1011);
+await server.shutdown();
+assert.deepEqual(logged, ["opened", "on purpose", "closed"]);`,
+  },
+  {
+    marker: 'subscribe("lastcall:drain"',
+    before: `${server}
+const logged = [];
+const console = { log: (line) => logged.push(line) };`,
+    after: `await server.shutdown();
+assert.deepEqual(logged.slice(0, 2), ["draining 0 connections", "door closed"]);
+assert.match(logged[2], /^Clean shutdown/);`,
+  },
+];

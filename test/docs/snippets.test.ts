@@ -1,0 +1,112 @@
+/** Whatever the documentation shows is run: no snippet may rot, and none may be left out. */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { runNode } from "../tools/run-process.js";
+import { blocksIn, pages, readPage, root, rootPath, type Block } from "./pages.js";
+import { scenarios } from "./scenarios.js";
+
+// Within the repository: there `lastcall` is the built package.
+mkdirSync(join(rootPath, ".cache"), { recursive: true });
+const scratch = mkdtempSync(join(rootPath, ".cache/snippets-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+const drive = JSON.stringify(new URL("drive.mjs", import.meta.url).href);
+const snippets = blocksIn("js", "ts", "javascript", "typescript", "mjs", "cjs", "jsx", "tsx");
+
+function scenariosFor(block: Block) {
+  return scenarios.filter(({ marker }) => block.code.includes(marker));
+}
+
+/** The snippet as a module, with what its scenario puts around it. */
+function moduleOf(block: Block): string {
+  const [scenario] = scenariosFor(block);
+  const { replace, before = "", after = "" } = scenario!;
+  const code = replace === undefined ? block.code : block.code.replace(replace[0], replace[1]);
+  const tools =
+    block.language === "ts"
+      ? ""
+      : `import * as drive from ${drive};\nimport assert from "node:assert/strict";\n`;
+  return `${tools}${before}\n${code}\n${after}\n`;
+}
+
+/** Type-checks the snippet against the package's declarations; returns what the compiler made of it. */
+function compile(name: string): string {
+  const tsc = join(rootPath, "node_modules/typescript/bin/tsc");
+  const options =
+    "--ignoreConfig --module nodenext --target es2023 --lib es2023,esnext.disposable --types node --strict";
+  const outDir = join(scratch, "compiled");
+  const args = [tsc, ...options.split(" "), "--rootDir", rootPath, "--outDir", outDir, join(scratch, name)];
+  const { stdout, status } = spawnSync(process.execPath, args, { cwd: scratch, encoding: "utf8" });
+  expect({ stdout, status }).toEqual({ stdout: "", status: 0 });
+  return join(outDir, relative(rootPath, scratch), name.replace(".mts", ".mjs"));
+}
+
+it("finds the snippets", () => {
+  expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/diagnostics.md"]));
+  expect(snippets.length).toBeGreaterThanOrEqual(scenarios.length);
+});
+
+describe.each(snippets)("$page, line $line", (block) => {
+  it("runs and does what it says", async () => {
+    expect(scenariosFor(block), "scenarios in test/docs/scenarios.ts that run it").toHaveLength(1);
+    const name = `${block.page.replaceAll("/", "-")}-${block.line}.${block.language === "ts" ? "mts" : "mjs"}`;
+    writeFileSync(join(scratch, name), moduleOf(block));
+    const path = block.language === "ts" ? compile(name) : join(scratch, name);
+    // 13 is Node's for an `await` that nothing will ever settle.
+    expect(await runNode([path])).toMatchObject({ exit: 0, stderr: "" });
+  });
+});
+
+it.each(scenarios)("has a snippet for the scenario of $marker", ({ marker }) => {
+  expect(snippets.filter(({ code }) => code.includes(marker))).toHaveLength(1);
+});
+
+/** A command that a reader is told to type, and who runs it for us. */
+function isRun(command: string): boolean {
+  const { scripts } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+    scripts: Record<string, string>;
+  };
+  const words = command.split(/\s+/);
+  // .ci/run begins with `npm ci`; test/package packs. The clone is the reader's.
+  if (["npm ci", "npm pack", "npm ci --prefix bench"].includes(command) || command.startsWith("git clone"))
+    return true;
+  if (words[0] === "npm" && ["start", "test"].includes(words[1]!)) return scripts[words[1]!] !== undefined;
+  if (words[0] === "npm" && words[1] === "run") return scripts[words[2]!] !== undefined;
+  const file = words.find((word) => /\.(m?js|ts)$/.test(word)) ?? words.find((word) => word.includes("/"));
+  return file !== undefined && existsSync(new URL(file, root));
+}
+
+it("tells readers to type only commands that there are", () => {
+  const commands = blocksIn("sh", "bash", "shell", "console").flatMap(({ code }) =>
+    code
+      .trim()
+      .split(/\n|&&/)
+      .map((command) => command.replace(/#.*/, "").trim()),
+  );
+  expect(commands).toEqual(expect.arrayContaining(["npm ci", "npm start", "npm test"]));
+  expect(commands.filter((command) => command !== "" && !isRun(command))).toEqual([]);
+});
+
+/** As GitHub makes the anchor of a heading. */
+function anchorOf(heading: string): string {
+  return heading
+    .toLowerCase()
+    .replaceAll(/[^\p{L}\p{N}\s-]/gu, "")
+    .replaceAll(/\s/g, "-");
+}
+
+function leadsSomewhere(page: string, link: string): boolean {
+  const [path = "", anchor] = link.split("#");
+  const target = path === "" ? page : new URL(path, new URL(page, "file:///")).pathname.slice(1);
+  if (!existsSync(new URL(target, root))) return false;
+  if (anchor === undefined) return true;
+  return [...readPage(target).matchAll(/^#+ (.*)$/gm)].some(([, heading]) => anchorOf(heading!) === anchor);
+}
+
+it.each(pages)("has no dead link within the repository: %s", (page) => {
+  const links = [...readPage(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
+  const inner = links.filter((link) => !/^[a-z]+:/.test(link));
+  expect(inner.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
+});
