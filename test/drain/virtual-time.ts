@@ -2,7 +2,7 @@
 
 interface Due {
   at: number;
-  act(): void;
+  act: () => void;
 }
 
 /** More events than any scenario needs: two sides that answer each other without time passing. */

@@ -128,7 +128,8 @@ export class World implements VirtualHost {
 
   #scheduleMoments(): void {
     const { lastCallAt, deadlineAt } = this.hastened;
-    this.time.at(lastCallAt, () => {
+    // At the deadline itself it would be too late to tell anybody.
+    this.time.at(lastCallAt < deadlineAt ? lastCallAt : Infinity, () => {
       if (this.#lastCalled || this.#forced) return;
       this.#lastCalled = true;
       for (const connection of this.connections) connection.lastCall();

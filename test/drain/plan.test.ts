@@ -1,0 +1,194 @@
+/** When what happens in a shutdown, and how many connections start to drain by when. */
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { ConnectionDrain } from "../../src/drain/connection.js";
+import { drainDefaults } from "../../src/drain/options.js";
+import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../../src/drain/plan.js";
+import { ReportLedger } from "../../src/drain/report.js";
+
+const time = fc.nat(60_000);
+const plan: fc.Arbitrary<DrainPlan> = fc
+  .record({ lameDuck: time, lastCall: time, more: time, startedAt: time })
+  .map(({ lameDuck, lastCall, more, startedAt }) =>
+    planDrain({ lameDuck, lastCall, deadline: lastCall + more }, startedAt),
+  );
+
+describe("the plan of a shutdown", () => {
+  it("counts every moment from the call, lame duck included", () => {
+    expect(planDrain({ lameDuck: 5_000, lastCall: 20_000, deadline: 25_000 }, 1_000)).toEqual({
+      startedAt: 1_000,
+      lameDuckUntil: 6_000,
+      lastCallAt: 21_000,
+      deadlineAt: 26_000,
+    });
+  });
+
+  it("Rule 8, idempotent: a second call may bring each moment nearer and never moves one away", () => {
+    fc.assert(
+      fc.property(plan, plan, (first, second) => {
+        const hastened = hastenDrain(first, second);
+        expect(hastened.startedAt).toBe(first.startedAt);
+        for (const moment of ["lameDuckUntil", "lastCallAt", "deadlineAt"] as const) {
+          expect(hastened[moment]).toBe(Math.min(first[moment], second[moment]));
+        }
+        expect(hastened.lastCallAt).toBeLessThanOrEqual(hastened.deadlineAt);
+      }),
+    );
+  });
+
+  it("Rule 8, idempotent: the order and the number of further calls do not matter", () => {
+    fc.assert(
+      fc.property(plan, fc.array(plan, { minLength: 1, maxLength: 5 }), (first, later) => {
+        const forth = later.reduce(hastenDrain, first);
+        expect(later.toReversed().reduce(hastenDrain, first)).toEqual(forth);
+        expect([...later, ...later].reduce(hastenDrain, first)).toEqual(forth);
+        expect(hastenDrain(forth, forth)).toEqual(forth);
+      }),
+    );
+  });
+});
+
+interface Pace {
+  connections: number;
+  pace: number;
+  startsAt: number;
+  left: number;
+}
+
+const pace: fc.Arbitrary<Pace> = fc.record({
+  connections: fc.oneof(fc.nat(20), fc.nat(2_000_000)),
+  pace: fc.oneof(fc.integer({ min: 1, max: 100_000 }), fc.constant(Infinity)),
+  startsAt: fc.double({ min: 0, max: 1e9, noNaN: true }),
+  left: fc.integer({ min: -100, max: 60_000 }),
+});
+
+const pacingOf = ({ connections, pace, startsAt, left }: Pace): Pacing =>
+  new Pacing(connections, pace, startsAt, startsAt + left);
+
+/** What a clock of doubles may be off by, in ms. */
+const ROUNDING = 1e-5;
+
+describe("pacing", () => {
+  it("starts one at once and then `pace` per second at most, where that is enough", () => {
+    fc.assert(
+      fc.property(pace, fc.nat(60_000), (given, elapsed) => {
+        const half = given.left / 2;
+        fc.pre(half > 0 && given.connections / half <= given.pace / 1000);
+        const due = pacingOf(given).dueBy(given.startsAt + elapsed);
+        expect(due).toBeLessThanOrEqual(1 + ((elapsed + ROUNDING) * given.pace) / 1000);
+        expect(due).toBeGreaterThanOrEqual(
+          Math.min(given.connections, Math.floor(((elapsed - ROUNDING) * given.pace) / 1000)),
+        );
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("has started all within half of the time that remains, and no faster than that takes", () => {
+    fc.assert(
+      fc.property(pace, fc.double({ min: 0, max: 1, noNaN: true }), (given, part) => {
+        const half = given.left / 2;
+        const pacing = pacingOf(given);
+        expect(pacing.dueBy(given.startsAt + Math.max(0, half) + ROUNDING)).toBe(given.connections);
+        if (half <= 0) return;
+        const perMillisecond = Math.max(given.pace / 1000, given.connections / half);
+        const due = pacing.dueBy(given.startsAt + part * half);
+        expect(due).toBeLessThanOrEqual(1 + perMillisecond * (part * half + ROUNDING));
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("never takes back what was due", () => {
+    fc.assert(
+      fc.property(pace, fc.nat(60_000), fc.nat(60_000), (given, one, other) => {
+        const pacing = pacingOf(given);
+        const [earlier, later] = [Math.min(one, other), Math.max(one, other)];
+        expect(pacing.dueBy(given.startsAt + earlier)).toBeLessThanOrEqual(
+          pacing.dueBy(given.startsAt + later),
+        );
+        expect(pacing.dueBy(given.startsAt + later)).toBeLessThanOrEqual(given.connections);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("says when each connection's turn is, in agreement with how many are due", () => {
+    fc.assert(
+      fc.property(pace, fc.nat(), (given, any) => {
+        fc.pre(given.connections > 0);
+        const index = any % given.connections;
+        const pacing = pacingOf(given);
+        const startsAt = pacing.startOf(index);
+        expect(startsAt).toBeGreaterThanOrEqual(given.startsAt);
+        expect(startsAt).toBeLessThanOrEqual(given.startsAt + Math.max(0, given.left / 2) + ROUNDING);
+        expect(pacing.dueBy(startsAt + ROUNDING)).toBeGreaterThan(index);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("lets 10 000 connections leave over 2 s with the defaults", () => {
+    const pacing = new Pacing(10_000, drainDefaults.pace, 0, drainDefaults.deadline);
+    expect(pacing.dueBy(0)).toBe(1);
+    expect(pacing.dueBy(1_000)).toBe(5_001);
+    expect(pacing.dueBy(1_999)).toBeLessThan(10_000);
+    expect(pacing.dueBy(2_000)).toBe(10_000);
+  });
+
+  it("starts all at once with a pace of Infinity, and when no time is left", () => {
+    expect(new Pacing(1_000, Infinity, 5, 100).dueBy(5)).toBe(1_000);
+    expect(new Pacing(1_000, 1, 5, 5).dueBy(5)).toBe(1_000);
+    expect(new Pacing(1_000, 1, 5, 5).startOf(999)).toBe(5);
+    expect(new Pacing(0, 5_000, 5, 100).dueBy(50)).toBe(0);
+  });
+});
+
+describe("a million connections in virtual time", () => {
+  it("drain by the plan, all of them clean, in seconds of real time", { timeout: 60_000 }, () => {
+    const connections = 1_000_000;
+    const plan = planDrain(drainDefaults, 0);
+    const pacing = new Pacing(connections, drainDefaults.pace, 0, plan.deadlineAt);
+    const options = { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000 };
+    const ledger = new ReportLedger();
+    const roundTrip = 20;
+    let lastClosedAt = 0;
+    const startedAt = performance.now();
+    for (let index = 0; index < connections; index++) {
+      const machine = new ConnectionDrain(options, { idle: true, reading: true });
+      let now = pacing.startOf(index);
+      machine.handle({ type: "drain", options }, now);
+      machine.handle({ type: "pinged", nonce: 1 }, now);
+      machine.handle({ type: "pong", nonce: 1 }, (now += roundTrip));
+      machine.handle({ type: "tick" }, (now = machine.wakeAt));
+      machine.handle({ type: "handler-settled", failed: false }, now);
+      machine.handle({ type: "peer-close", code: 1012, reason: "" }, (now += roundTrip));
+      machine.handle({ type: "peer-end" }, (now += roundTrip));
+      machine.handle({ type: "socket-closed", reset: false }, now);
+      if (machine.state !== "closed") throw new Error(`connection ${index} is still ${machine.state}`);
+      lastClosedAt = Math.max(lastClosedAt, now);
+      const { end, unproven, reset, gaveUp } = machine;
+      ledger.enter({
+        id: "",
+        remoteAddress: "",
+        end,
+        unproven,
+        reset,
+        gaveUp,
+        handlerRuns: false,
+        queued: 0,
+        unsentBytes: 0,
+        running: 0,
+        undelivered: 0,
+        unreadUnknown: false,
+      });
+    }
+    const took = performance.now() - startedAt;
+    const report = ledger.close(new Date(0), lastClosedAt);
+    expect(report.outcome).toBe("clean");
+    expect(report.connections).toMatchObject({ total: connections, closed: connections, unproven: 0 });
+    // Half of the deadline to start them all, then each its quiet and three round trips.
+    expect(lastClosedAt).toBeLessThanOrEqual(12_500 + 100 + 3 * roundTrip);
+    expect(took).toBeLessThan(30_000);
+  });
+});
