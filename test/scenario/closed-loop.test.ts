@@ -29,7 +29,7 @@ interface Run {
   scenario: Scenario;
   stopped: Stopped;
   seen: Awaited<ReturnType<typeof seenBy>>[];
-  sent: { text: string; at: number }[][];
+  sent: string[][];
 }
 
 async function run(drain: Partial<DrainOptions> = {}, options: ConversationOptions = {}): Promise<Run> {
@@ -39,7 +39,7 @@ async function run(drain: Partial<DrainOptions> = {}, options: ConversationOptio
   await scenario.until(() => scenario.started.length >= CONNECTIONS);
   const stopped = await scenario.stop();
   const seen = await Promise.all(peers.map(seenBy));
-  return { scenario, stopped, seen, sent: (await Promise.all(conversations)).map(({ sent }) => sent) };
+  return { scenario, stopped, seen, sent: await Promise.all(conversations) };
 }
 
 function tell(what: string, runs: readonly Run[]): void {
@@ -61,7 +61,7 @@ function expectTheTruth({ scenario, stopped, seen, sent }: Run): void {
   expect(scenario.started.toSorted()).toEqual(scenario.served.toSorted());
   expect(seen).toEqual(
     sent.map((requests) => ({
-      messages: requests.map(({ text }) => reply(text)),
+      messages: requests.map(reply),
       close: RESTART,
       ended: "FIN",
       violation: undefined,

@@ -32,7 +32,7 @@ async function run(drain: Partial<DrainOptions> = {}, think = 0) {
   await scenario.until(() => scenario.started.length >= 2);
   const stopped = await scenario.stop();
   const seen = await seenBy(peer);
-  return { scenario, stopped, seen, sent: (await conversation).sent.map(({ text }) => text) };
+  return { scenario, stopped, seen, sent: await conversation };
 }
 
 /** All 8 requests served and answered, though told to stop at the second. */

@@ -40,30 +40,25 @@ export function servedPeer(connection: number, close: { code: number; reason: st
 /** What all peers see when all goes well. */
 export const servedPeers = Array.from({ length: CONNECTIONS }, (_, connection) => servedPeer(connection));
 
-/** A peer's side of a conversation in which each request follows the reply to the one before. */
-export interface Conversation {
-  sent: { text: string; at: number }[];
-}
-
 export interface ConversationOptions {
   requests?: number;
   /** Milliseconds between a reply and the next request. */
   think?: number;
 }
 
-/** Asks, waits for the reply and asks again, until all is asked or the server says Close. */
+/** Asks, waits for the reply and asks again, until all is asked or the server says Close. Resolves with what it asked. */
 export async function converse(
   peer: RawClient,
   connection: number,
   { requests = REQUESTS, think = 0 }: ConversationOptions = {},
-): Promise<Conversation> {
-  const sent: Conversation["sent"] = [];
+): Promise<string[]> {
+  const sent: string[] = [];
   const isOver = (): boolean => peer.close !== undefined || peer.gone;
   for (let index = 0; index < requests && !isOver(); index++) {
-    sent.push({ text: request(connection, index), at: performance.now() });
+    sent.push(request(connection, index));
     peer.send(request(connection, index));
     await peer.until(() => peer.messages.length > index || isOver());
     if (think > 0) await work(think);
   }
-  return { sent };
+  return sent;
 }

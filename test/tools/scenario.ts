@@ -47,8 +47,6 @@ export class Scenario {
   readonly served: string[] = [];
   readonly #events = new EventEmitter().setMaxListeners(0);
   #firstAt = 0;
-  /** When it was told to stop, on the clock of `performance.now()`. */
-  stoppedAt = Infinity;
 
   constructor(options: ServerOptions = {}) {
     this.server = createServer(async (connection) => {
@@ -93,7 +91,6 @@ export class Scenario {
     await this.until(() => this.started.length > 0);
     await work(Math.max(0, this.#firstAt + STOP_AFTER - performance.now()));
     const before = this.served.length;
-    this.stoppedAt = performance.now();
     const report = await shutdown();
     const served = this.served.length;
     return { before, served, report, left: this.server.connections.size, state: this.server.state };
