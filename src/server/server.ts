@@ -128,9 +128,9 @@ class LastcallServer<Principal>
   listen(target: ListenTarget): Promise<AddressInfo | string>;
   async listen(target: ListenTarget): Promise<AddressInfo | string> {
     if (this.#state !== "idle" || this.#listener !== undefined) {
+      const over = this.#state === "draining" || this.#state === "closed";
       throw new ServerStateError(
-        `The server cannot listen: it is ${this.#listener === undefined ? this.#state : "listening already"}. ` +
-          "Make a new one with createServer().",
+        `The server cannot listen: it is ${over ? this.#state : "listening already"}. Make a new one with createServer().`,
       );
     }
     this.#listener = new Listener(
@@ -149,7 +149,8 @@ class LastcallServer<Principal>
       const address = await listening;
       // When the server was shut down meanwhile, that closes the door as soon as it is open.
       if (this.#shutdown === undefined) this.#state = "listening";
-      this.#heartbeat?.start();
+      // And when it is down by now, nothing may begin any more.
+      if (this.state !== "closed") this.#heartbeat?.start();
       return address;
     } catch (error) {
       this.#listener = undefined;
