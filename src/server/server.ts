@@ -51,7 +51,8 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
   listen(target: ListenTarget): Promise<AddressInfo | string>;
   /**
    * Listens, serves, and resolves with the report when the server is down and the last handler has settled. With a
-   * signal that is already aborted it never listens and the report is empty.
+   * signal that is already aborted it never listens and the report is empty; a server that listens already goes down
+   * as that signal says.
    * @throws What `listen` throws.
    */
   run(options?: RunOptions): Promise<DrainReport>;
@@ -159,13 +160,15 @@ class LastcallServer<Principal>
   }
 
   async run({ listen, shutdown, close }: RunOptions = {}): Promise<DrainReport> {
-    if (shutdown?.aborted || close?.aborted) return this.close();
+    // Who has never listened has nobody to serve. A server that listens already may have.
+    if (close?.aborted || (shutdown?.aborted && this.#listener === undefined)) return this.close();
     const onShutdown = (): void => void this.shutdown();
     const onClose = (): void => void this.close();
     shutdown?.addEventListener("abort", onShutdown, { once: true });
     close?.addEventListener("abort", onClose, { once: true });
     try {
-      if (listen !== undefined) await this.listen(listen);
+      if (shutdown?.aborted) onShutdown();
+      else if (listen !== undefined) await this.listen(listen);
       else if (this.#state === "idle") {
         throw new ServerStateError(
           "There is nothing to run: give `listen`, or call server.listen() before run().",
