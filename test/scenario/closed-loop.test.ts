@@ -10,6 +10,7 @@ import {
   repeatedly,
   reply,
   reportWith,
+  RUNS,
   Scenario,
   tellTimes,
   TOTAL,
@@ -70,7 +71,7 @@ function expectTheTruth({ scenario, stopped, seen, sent }: Run): void {
 }
 
 it("serves 25 of 25 in a closed loop with a `quiet` of 2 s", async () => {
-  const runs = await repeatedly(() => run({ quiet: ms(2_000) }));
+  const runs = await repeatedly(() => run({ quiet: ms(2_000) }), { atOnce: RUNS });
   tell("closed loop, quiet of 2 s", runs);
   for (const { stopped, seen } of runs) {
     expect(outcomeOf(stopped)).toEqual(allServed);
@@ -89,7 +90,7 @@ it("leaves nothing unanswered that was sent in a closed loop with the default `q
 
 it("leaves nothing unanswered when peers think longer than `quiet` and are cut between two requests", async () => {
   // Every peer has its second request still to come when the drain finds it quiet.
-  const runs = await repeatedly(() => run({}, { think: ms(1_000) }));
+  const runs = await repeatedly(() => run({}, { think: ms(1_000) }), { atOnce: RUNS });
   tell("closed loop of slow thinkers", runs);
   runs.forEach(expectTheTruth);
   for (const { stopped } of runs) expect(stopped.served).toBeLessThan(TOTAL);
