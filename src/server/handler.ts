@@ -104,21 +104,31 @@ export function each<Principal = undefined>(
     throw new InvalidOptionError("concurrency", concurrency, "a whole number from 1");
   }
   return async (connection) => {
+    const waiting = new Set<AsyncIterator<Message, void, void>>();
     let failed = false;
     const work = async (): Promise<void> => {
+      const messages = connection[Symbol.asyncIterator]();
+      while (!failed) {
+        waiting.add(messages);
+        const { value: message, done } = await messages.next();
+        waiting.delete(messages);
+        if (done) return;
+        const reply = await serve(message, connection);
+        if (reply !== undefined) connection.send(reply);
+      }
+    };
+    const workOrFail = async (): Promise<void> => {
       try {
-        for await (const message of connection) {
-          const reply = await serve(message, connection);
-          if (reply !== undefined) connection.send(reply);
-          if (failed) return;
-        }
+        await work();
       } catch (error) {
         failed = true;
+        // Who serves a message may finish it; who waits for one must not be waited for.
+        for (const messages of waiting) void messages.return?.();
         throw error;
       }
     };
     // All of them are awaited even when one fails: a handler that has settled must have nothing in hand.
-    const workers = await Promise.allSettled(Array.from({ length: concurrency }, work));
+    const workers = await Promise.allSettled(Array.from({ length: concurrency }, workOrFail));
     for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
   };
 }

@@ -80,6 +80,13 @@ export class Inbox implements MessageSource {
     return new Promise((resolve) => this.#waiters.push({ iterator, resolve }));
   }
 
+  release(iterator: MessageIterator): void {
+    const waiting = this.#waiters.filter((waiter) => waiter.iterator === iterator);
+    if (waiting.length === 0) return;
+    this.#waiters = this.#waiters.filter((waiter) => waiter.iterator !== iterator);
+    for (const { resolve } of waiting) resolve({ value: undefined, done: true });
+  }
+
   finish(messages: number): void {
     // A loop that outlives its handler finishes what is counted as finished already.
     const finished = Math.min(messages, this.#inHand);

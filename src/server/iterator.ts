@@ -5,6 +5,8 @@ import type { Message } from "./handler.js";
 export interface MessageSource {
   take(iterator: MessageIterator): Promise<IteratorResult<Message, void>>;
   finish(messages: number): void;
+  /** Ends the waits of an iterator that wants no more. */
+  release(iterator: MessageIterator): void;
 }
 
 /**
@@ -17,19 +19,23 @@ export class MessageIterator implements AsyncIterableIterator<Message, void, voi
   readonly #source: MessageSource;
   /** Messages that this loop was given and has not finished. */
   inHand = 0;
+  #returned = false;
 
   constructor(source: MessageSource) {
     this.#source = source;
   }
 
   next(): Promise<IteratorResult<Message, void>> {
+    if (this.#returned) return Promise.resolve({ value: undefined, done: true });
     this.#finish(Math.min(this.inHand, 1));
     return this.#source.take(this);
   }
 
   /** A loop was left by `break`, `return` or `throw`; the connection goes on. */
   return(): Promise<IteratorResult<Message, void>> {
+    this.#returned = true;
     this.#finish(this.inHand);
+    this.#source.release(this);
     return Promise.resolve({ value: undefined, done: true });
   }
 
