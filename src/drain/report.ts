@@ -40,6 +40,8 @@ export interface DrainReport {
   troubled: TroubledConnection[];
   /** How many more there were. */
   troubledOmitted: number;
+  /** The report in prose. Not enumerable: it is no part of the JSON. */
+  toString(): string;
 }
 
 /** A connection that did not end cleanly. */

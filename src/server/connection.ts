@@ -79,7 +79,7 @@ export class ServedConnection<Principal>
   #peerStatus: { code: number; reason: string } | undefined;
 
   // For the report.
-  #forced: Pick<ConnectionAccount, "queued" | "unsentBytes" | "running"> | undefined;
+  #forced: Pick<ConnectionAccount, "queued" | "unsentBytes" | "running" | "handlerRuns"> | undefined;
   #undelivered = 0;
   #unsentBytes = 0;
   #unreadUnknown = false;
@@ -382,10 +382,14 @@ export class ServedConnection<Principal>
   force(): void {
     if (this.#forced !== undefined) return;
     this.#tellDraining();
+    const queued = this.#inbox.queued;
+    const unsentBytes = this.#gone ? this.#unsentBytes : this.bufferedAmount;
     this.#forced = {
-      queued: this.#inbox.queued,
-      unsentBytes: this.#gone ? this.#unsentBytes : this.bufferedAmount,
+      queued,
+      unsentBytes,
       running: this.#inbox.inHand + this.#run.pending,
+      // Its input had ended and nothing held it, and still it had not returned.
+      handlerRuns: this.#inbox.isCut && queued === 0 && unsentBytes === 0 && !this.#run.settled,
     };
     this.#host.tally.abandoned += this.#inbox.inHand;
     this.#dispatch({ type: "force" });
@@ -412,13 +416,13 @@ export class ServedConnection<Principal>
       unproven,
       reset,
       gaveUp,
-      handlerRuns: !this.#run.settled,
       queued: 0,
       unsentBytes: this.#unsentBytes,
       running: 0,
       undelivered: this.#undelivered,
       unreadUnknown: this.#unreadUnknown,
       ...this.#forced,
+      handlerRuns: !this.#run.settled || (this.#forced?.handlerRuns ?? false),
     };
   }
 }

@@ -221,6 +221,19 @@ describe("Rule 7, told", () => {
   });
 });
 
+describe("Rule 7, told of the handler", () => {
+  test("a handler that waits for `closed` until the deadline is named, not its peer", async () => {
+    const { server, port } = await serve(async (connection) => {
+      await connection.closed;
+    });
+    const client = await openRaw(port);
+    const report = await server.shutdown({ deadline: ms(300), quiet: 0 });
+    expect(report.troubled).toMatchObject([{ reason: "handler", running: 0, queued: 0, unsentBytes: 0 }]);
+    expect(report.outcome).toBe("forced");
+    await client.closed();
+  });
+});
+
 describe("Rule 8, idempotent", () => {
   test("all calls of shutdown() share one promise, and close() escalates it", async () => {
     const { server, port } = await serve(async (connection) => {
