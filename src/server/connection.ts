@@ -134,8 +134,12 @@ export class ServedConnection<Principal>
         "1000 to 1014 without 1004 to 1006, or 3000 to 4999",
       );
     }
-    if (Buffer.byteLength(reason) > MAX_CLOSE_REASON) {
-      throw new InvalidOptionError("The close reason", reason, `at most ${MAX_CLOSE_REASON} bytes of UTF-8`);
+    if (typeof reason !== "string" || Buffer.byteLength(reason) > MAX_CLOSE_REASON) {
+      throw new InvalidOptionError(
+        "The close reason",
+        reason,
+        `a string of at most ${MAX_CLOSE_REASON} bytes of UTF-8`,
+      );
     }
     this.#dispatch({ type: "close", code, reason });
   }
