@@ -3,7 +3,12 @@ import { describe, expect, it } from "vitest";
 import { Assembly } from "../../src/wire/assembly.js";
 
 /** The pieces that a message arrives in. */
-const pieces = fc.array(fc.uint8Array({ minLength: 1, maxLength: 9000 }), { maxLength: 30 });
+const pieces = fc.array(
+  fc
+    .tuple(fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 9000 })), fc.nat(255))
+    .map(([length, octet]) => new Uint8Array(length).fill(octet)),
+  { maxLength: 30, size: "max" },
+);
 
 /** Bytes that are announced but never come. */
 const unsent = fc.oneof(fc.constant(0), fc.nat(20_000), fc.constant(Infinity));

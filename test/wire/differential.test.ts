@@ -11,7 +11,7 @@ import { ms } from "../tools/timing.js";
 import { Random } from "./random.js";
 import { randomStream, type RandomStream } from "./random-stream.js";
 import { rawFrame } from "./raw-frame.js";
-import { RecordingSink, SERVER_OPTIONS, decode, type Found } from "./recording.js";
+import { RecordingSink, SERVER_OPTIONS, decode, essence, type Found } from "./recording.js";
 import { WsDecoder } from "./ws-receiver.js";
 
 const STREAMS = Number(process.env["FUZZ_STREAMS"] ?? 200_000);
@@ -28,27 +28,6 @@ function copyAt(alignment: number, chunk: Buffer): Buffer {
   const memory = Buffer.allocUnsafe(alignment + chunk.length);
   chunk.copy(memory, alignment);
   return memory.subarray(alignment);
-}
-
-/** Without the explanations, which are each library's own. */
-function essence(found: readonly Found[]): unknown[] {
-  return found.map((event) => {
-    switch (event.type) {
-      case "text":
-        return `text ${event.data}`;
-      case "binary":
-        return `binary ${event.data.toString("hex")}`;
-      case "ping":
-      case "pong":
-        return `${event.type} ${event.payload.toString("hex")}`;
-      case "close":
-        return `close ${event.code} ${event.reason}`;
-      case "violation":
-        return `violation ${event.code}`;
-      default:
-        return event satisfies never;
-    }
-  });
 }
 
 function countBeforeViolation(found: readonly Found[]): number {
@@ -81,7 +60,7 @@ function compare({ options, chunks }: RandomStream, random: Random): { found: Fo
     theirs.push(filler);
   }
   const [our, their] = [essence(found), essence(theirs.found)];
-  if (isKnownDifference(found.at(-1), theirs.found.at(-1))) their[their.length - 1] = our.at(-1);
+  if (isKnownDifference(found.at(-1), theirs.found.at(-1))) their[their.length - 1] = our.at(-1)!;
   const same = our.length === their.length && our.every((event, index) => event === their[index]);
   return same ? { found } : { found, difference: tell(found, theirs.found) };
 }

@@ -10,6 +10,30 @@ export type Found =
   | { type: "close"; code: number; reason: string }
   | { type: "violation"; code: number; explanation: string };
 
+/**
+ * One line for each, without the explanations, which are each library's own. Comparing lines is fast as well: an
+ * assertion on Buffers walks through their bytes one by one.
+ */
+export function essence(found: readonly Found[]): string[] {
+  return found.map((event) => {
+    switch (event.type) {
+      case "text":
+        return `text ${event.data}`;
+      case "binary":
+        return `binary ${event.data.toString("hex")}`;
+      case "ping":
+      case "pong":
+        return `${event.type} ${event.payload.toString("hex")}`;
+      case "close":
+        return `close ${event.code} ${event.reason}`;
+      case "violation":
+        return `violation ${event.code}`;
+      default:
+        return event satisfies never;
+    }
+  });
+}
+
 export class RecordingSink implements DecoderSink {
   readonly found: Found[] = [];
 
