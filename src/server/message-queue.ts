@@ -10,6 +10,8 @@ export class MessageQueue {
   #charges: number[] = [];
   #head = 0;
   #charged = 0;
+  /** The memory that the newest binary message is a view of. */
+  #chunk: ArrayBufferLike | undefined;
 
   /** Messages that wait. */
   get length(): number {
@@ -22,17 +24,29 @@ export class MessageQueue {
   }
 
   push(message: Message): void {
-    const charge =
-      MESSAGE_OVERHEAD + (typeof message === "string" ? Buffer.byteLength(message) : message.length);
+    const charge = MESSAGE_OVERHEAD + this.#memoryOf(message);
     this.#messages.push(message);
     this.#charges.push(charge);
     this.#charged += charge;
+  }
+
+  /**
+   * Bytes that the message keeps alive. A binary one is a view of the chunk that it came in, so a single byte may hold
+   * 64 KiB of Pings that came with it; the first message of a chunk pays for the whole.
+   */
+  #memoryOf(message: Message): number {
+    if (typeof message === "string") return Buffer.byteLength(message);
+    if (message.buffer === this.#chunk) return 0;
+    this.#chunk = message.buffer;
+    return this.#chunk.byteLength;
   }
 
   /** Takes the oldest message. The inbox is not empty. */
   shift(): Message {
     const message = this.#messages[this.#head]!;
     this.#charged -= this.#charges[this.#head]!;
+    // It must not be kept alive from here until the array is compacted.
+    this.#messages[this.#head] = "";
     this.#head++;
     if (this.#head === this.#messages.length) {
       this.clear();
@@ -51,6 +65,7 @@ export class MessageQueue {
     this.#charges = [];
     this.#head = 0;
     this.#charged = 0;
+    this.#chunk = undefined;
     return length;
   }
 }

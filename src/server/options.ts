@@ -7,7 +7,7 @@ import type { Connection } from "./handler.js";
 
 /** How many messages and bytes of one connection may wait to be started before reading pauses. */
 export interface InboxLimit {
-  /** Each message is charged its length and 128 bytes. Default 1 MiB. */
+  /** Each message is charged its memory (a binary one: the chunk that it came in) and 128 bytes. Default 1 MiB. */
   bytes: number;
   /** Default 1 024. */
   messages: number;

@@ -1,6 +1,7 @@
 /** Back-pressure in both directions, the limits behind it, and the heartbeat, on real sockets. */
 import { describe, expect, test } from "vitest";
 import type { Connection } from "../../src/index.js";
+import { MessageQueue } from "../../src/server/message-queue.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { openRaw } from "../tools/raw-client.js";
 import { eventually, gate, serve } from "../tools/serve.js";
@@ -77,6 +78,21 @@ describe("a handler that is slower than its peer", () => {
     expect(report.messages.served + report.messages.handedBack).toBe(200_000);
     expect(client.ended).toBe("FIN");
     expect(client.close?.code).toBe(1012);
+  });
+});
+
+describe("the inbox", () => {
+  test("charges a binary message for the chunk that it keeps alive, and each chunk once", () => {
+    const queue = new MessageQueue();
+    const chunk = Buffer.alloc(64 * 1024);
+    queue.push(chunk.subarray(0, 1));
+    expect(queue.charged).toBe(64 * 1024 + 128);
+    queue.push(chunk.subarray(1, 2));
+    expect(queue.charged).toBe(64 * 1024 + 2 * 128);
+    queue.push("ä");
+    expect(queue.charged).toBe(64 * 1024 + 3 * 128 + 2);
+    expect([queue.shift().length, queue.shift().length, queue.shift()]).toEqual([1, 1, "ä"]);
+    expect(queue.charged).toBe(0);
   });
 });
 
