@@ -139,6 +139,8 @@ describe("Rule 7, told", () => {
           expect(closedAt).toBeLessThan(Infinity);
           if (machine!.end === "left") continue;
           expect(machine!.end).toBe("closed");
+          // Two Close frames that cross confirm each other; nobody can tell them from an answer.
+          if (peer.closedFirst) continue;
           expect(peer.replies.length).toBe(accepted);
           expect(peer.closedBy).toBeDefined();
         }

@@ -40,6 +40,12 @@ export interface ConnectionScript {
   closesAt?: number | undefined;
 }
 
+/** When something happened, and in what order with all else on its connection. */
+interface Noted {
+  at: number;
+  order: number;
+}
+
 /** What a connection needs of its server. */
 export interface VirtualHost {
   /** A shutdown has begun, even if it has not reached this connection yet. */
@@ -54,8 +60,8 @@ export class VirtualConnection implements Line {
   // What happened, for the tests.
   readonly received: { id: number; at: number; beforeCut: boolean }[] = [];
   readonly delivered: { id: number; at: number }[] = [];
-  readonly performed: (DrainAction & { at: number })[] = [];
-  readonly events: (DrainEvent & { at: number })[] = [];
+  readonly performed: (DrainAction & Noted)[] = [];
+  readonly events: (DrainEvent & Noted)[] = [];
   served = 0;
   handedBack = 0;
   abandoned = 0;
@@ -79,6 +85,7 @@ export class VirtualConnection implements Line {
   readonly #time: VirtualTime;
   readonly #host: VirtualHost;
 
+  #order = 0;
   #inbox: number[] = [];
   #inputCut = false;
   #paused = false;
@@ -120,9 +127,9 @@ export class VirtualConnection implements Line {
 
   performedFirst<Type extends DrainAction["type"]>(
     type: Type,
-  ): (DrainAction & { type: Type; at: number }) | undefined {
+  ): (DrainAction & Noted & { type: Type }) | undefined {
     return this.performed.find(
-      (action): action is DrainAction & { type: Type; at: number } => action.type === type,
+      (action): action is DrainAction & Noted & { type: Type } => action.type === type,
     );
   }
 
@@ -398,12 +405,16 @@ export class VirtualConnection implements Line {
 
   #dispatch(event: DrainEvent): void {
     const machine = this.machine ?? this.#beginEnding();
-    this.events.push({ ...event, at: this.#time.now });
+    this.events.push({ ...event, ...this.#notedNow() });
     for (const action of machine.handle(event, this.#time.now)) this.#perform(action);
     if (event.type === "tick" && machine.wakeAt <= this.#time.now) {
       throw new Error(`woken at ${this.#time.now}, the machine wants to be woken at ${machine.wakeAt} again`);
     }
     this.#arm(machine.wakeAt);
+  }
+
+  #notedNow(): Noted {
+    return { at: this.#time.now, order: this.#order++ };
   }
 
   #beginEnding(): ConnectionDrain {
@@ -424,7 +435,7 @@ export class VirtualConnection implements Line {
   }
 
   #perform(action: DrainAction): void {
-    this.performed.push({ ...action, at: this.#time.now });
+    this.performed.push({ ...action, ...this.#notedNow() });
     switch (action.type) {
       case "ping":
         this.#outbox.push({ type: "ping", nonce: ++this.#pings });

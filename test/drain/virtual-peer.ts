@@ -68,6 +68,8 @@ export class VirtualPeer {
   readonly replies: number[] = [];
   /** The server's Close. */
   closedBy: { code: number; at: number; repliesBefore: number } | undefined;
+  /** It closed before it had read the server's Close, if it ever did. */
+  closedFirst = false;
   /** Frames read behind the server's Close: there must be none. */
   framesAfterClose = 0;
   resetAt: number | undefined;
@@ -135,6 +137,7 @@ export class VirtualPeer {
   #close(code: number): void {
     if (this.#closeSent) return;
     this.#closeSent = true;
+    this.closedFirst = this.closedBy === undefined;
     this.#put({ type: "close", code });
   }
 
