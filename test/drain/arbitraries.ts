@@ -24,14 +24,14 @@ const sendSteps = fc.array(
 );
 
 /** Sends at any time, and ends the connection in any way or not at all. */
-export const steps: fc.Arbitrary<PeerStep[]> = fc
+const steps: fc.Arbitrary<PeerStep[]> = fc
   .tuple(sendSteps, fc.array(fc.record({ at: ms(0, LIVELY), what: endings }), { maxLength: 2 }))
   .map(([sent, ends]) => [...sent, ...ends]);
 
 const conversation = fc.record({ messages: fc.constantFrom(0, 0, 1, 5, 30), think: ms(0, 400) });
 
 /** Any peer at all. */
-export const anyPeer: fc.Arbitrary<PeerScript> = fc.record({
+const anyPeer: fc.Arbitrary<PeerScript> = fc.record({
   // What answers comes later than what it answers: so the two are told apart by their times.
   delay: ms(1, 300),
   steps,
@@ -44,7 +44,7 @@ export const anyPeer: fc.Arbitrary<PeerScript> = fc.record({
 });
 
 /** Stays, reads, and answers everything. */
-export const loyalPeer: fc.Arbitrary<PeerScript> = fc.record({
+const loyalPeer: fc.Arbitrary<PeerScript> = fc.record({
   delay: ms(0, 150),
   steps: sendSteps,
   conversation,
@@ -56,11 +56,11 @@ export const loyalPeer: fc.Arbitrary<PeerScript> = fc.record({
 });
 
 /** Serves until its input ends, in finite time. */
-export const patientHandler: fc.Arbitrary<HandlerScript> = fc.record({
+const patientHandler: fc.Arbitrary<HandlerScript> = fc.record({
   work: fc.array(ms(0, 400), { minLength: 1, maxLength: 4 }),
 });
 
-export const anyHandler: fc.Arbitrary<HandlerScript> = fc.record({
+const anyHandler: fc.Arbitrary<HandlerScript> = fc.record({
   work: fc.array(fc.oneof({ weight: 9, arbitrary: ms(0, 400) }, fc.constant(Infinity)), {
     minLength: 1,
     maxLength: 4,
@@ -90,13 +90,13 @@ export const anyConnection: fc.Arbitrary<WorldConnection> = fc.record({
 });
 
 /** Nothing goes wrong here, however slow it is. */
-export const loyalConnection: fc.Arbitrary<WorldConnection> = fc.record({
+const loyalConnection: fc.Arbitrary<WorldConnection> = fc.record({
   peer: loyalPeer,
   handler: patientHandler,
   ...limits,
 });
 
-export const anyDrain: fc.Arbitrary<Partial<DrainOptions>> = fc
+const anyDrain: fc.Arbitrary<Partial<DrainOptions>> = fc
   .record({
     deadline: ms(100, 8_000),
     share: fc.constantFrom(0.2, 0.5, 0.8, 1),
@@ -111,7 +111,7 @@ export const anyDrain: fc.Arbitrary<Partial<DrainOptions>> = fc
   .map(({ share, ...options }) => ({ ...options, lastCall: share * options.deadline }));
 
 /** A drain that takes its time: only peers and handlers can end it early. */
-export const calmDrain: fc.Arbitrary<Partial<DrainOptions>> = fc.record({
+const calmDrain: fc.Arbitrary<Partial<DrainOptions>> = fc.record({
   deadline: fc.constant(1_000_000),
   patience: ms(0, 5_000),
   quiet: ms(0, 500),
