@@ -11,7 +11,6 @@
  * has settled; `closed` needs both.
  */
 import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "./events.js";
-export type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "./events.js";
 import { QuietWatch } from "./quiet.js";
 import type { ConnectionEnd } from "./report.js";
 

@@ -1,6 +1,6 @@
 /** A connection as its handler sees it, on a channel. */
 import type { Duplex } from "node:stream";
-import type { ConnectionDrainOptions, DrainEvent } from "../drain/connection.js";
+import type { ConnectionDrainOptions, DrainEvent } from "../drain/events.js";
 import type { ConnectionAccount, DrainReport } from "../drain/report.js";
 import { CloseCode, isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
 import type { RequestHead } from "../wire/handshake.js";

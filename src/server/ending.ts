@@ -1,10 +1,6 @@
 /** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
-import {
-  ConnectionDrain,
-  type ConnectionDrainOptions,
-  type DrainAction,
-  type DrainEvent,
-} from "../drain/connection.js";
+import { ConnectionDrain } from "../drain/connection.js";
+import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../drain/events.js";
 import { now } from "./clock.js";
 
 /** What the machine acts on. */

@@ -1,7 +1,7 @@
 /** The server: who is connected, who may come in, and what state it is in. */
 import type { AddressInfo, ListenOptions } from "node:net";
 import type { Duplex } from "node:stream";
-import type { ConnectionDrainOptions } from "../drain/connection.js";
+import type { ConnectionDrainOptions } from "../drain/events.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { bytesOf } from "./bytes.js";

@@ -100,7 +100,7 @@ export class Shutdown {
     if (!this.#doorClosing) this.#at("lame duck", lameDuckUntil, () => this.#closeDoor());
     // At the deadline itself it would be too late to tell anybody.
     if (!this.#lastCalled && lastCallAt < deadlineAt)
-      this.#at("last call", lastCallAt, () => this.#lastCall());
+      this.#at("last call", lastCallAt, () => this.#announceLastCall());
     this.#at("deadline", deadlineAt, () => this.force());
     if (this.#draining) this.#pace();
   }
@@ -128,6 +128,8 @@ export class Shutdown {
 
   #startDraining(): void {
     this.#draining = true;
+    // Last call may have come while the door was still open.
+    if (this.#lastCalled) return this.#lastCall();
     this.#waitingToDrain = [...this.#host.connections].reverse();
     this.#pace();
   }
@@ -145,9 +147,13 @@ export class Shutdown {
     startDue();
   }
 
-  #lastCall(): void {
+  #announceLastCall(): void {
     this.#lastCalled = true;
     publish("drain", () => ({ event: "last call" }));
+    this.#lastCall();
+  }
+
+  #lastCall(): void {
     for (const connection of this.#host.connections) connection.lastCall();
   }
 

@@ -1,10 +1,6 @@
 /** Drives one machine by hand. Pings get their numbers as on a real connection. */
-import {
-  ConnectionDrain,
-  type ConnectionDrainOptions,
-  type DrainAction,
-  type DrainEvent,
-} from "../../src/drain/connection.js";
+import { ConnectionDrain } from "../../src/drain/connection.js";
+import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../../src/drain/events.js";
 import { drainDefaults } from "../../src/drain/options.js";
 
 export class Driver {

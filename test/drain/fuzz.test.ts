@@ -1,14 +1,8 @@
 /** Any events in any order, also such as no connection ever sees: the machine keeps its own laws. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  ConnectionDrain,
-  FORCED_FLUSH_TIMEOUT,
-  type ConnectionDrainOptions,
-  type DrainAction,
-  type DrainEvent,
-  type DrainState,
-} from "../../src/drain/connection.js";
+import { ConnectionDrain, FORCED_FLUSH_TIMEOUT } from "../../src/drain/connection.js";
+import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "../../src/drain/events.js";
 
 const ORDER: readonly DrainState[] = [
   "open",

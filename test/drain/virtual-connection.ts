@@ -4,12 +4,8 @@
  *
  * Every frame counts as one byte.
  */
-import {
-  ConnectionDrain,
-  type ConnectionDrainOptions,
-  type DrainAction,
-  type DrainEvent,
-} from "../../src/drain/connection.js";
+import { ConnectionDrain } from "../../src/drain/connection.js";
+import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../../src/drain/events.js";
 import type { ConnectionAccount, DrainReport } from "../../src/drain/report.js";
 import { VirtualPeer, type Line, type PeerFrame, type PeerScript, type ServerFrame } from "./virtual-peer.js";
 import type { VirtualTime } from "./virtual-time.js";

@@ -2,7 +2,7 @@
  * A server in virtual time: connections and their peers, a shutdown by the plan, and the report. What really happened
  * is kept beside what the report says of it.
  */
-import type { ConnectionDrainOptions } from "../../src/drain/connection.js";
+import type { ConnectionDrainOptions } from "../../src/drain/events.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../../src/drain/plan.js";
 import { ReportLedger, type DrainReport } from "../../src/drain/report.js";

@@ -207,6 +207,29 @@ describe("Rule 4, never started", () => {
   });
 });
 
+describe("Rule 4, never started, behind a lame duck", () => {
+  test("who comes in after last call, while the door is still open, is called as well when it closes", async () => {
+    const started: string[] = [];
+    const { server, port } = await serve(serial(started, ms(40)));
+    const early = await openRaw(port);
+    const shutdown = server.shutdown({ deadline: ms(5000), lameDuck: ms(200), lastCall: ms(50) });
+    await early.until(() => early.close !== undefined);
+    const late = await openRaw(port);
+    late.write(frames(...numbered(50)));
+    await late.until(() => late.close !== undefined);
+    const report = await shutdown;
+    expect(late.close).toEqual({ code: 1012, reason: "service restart" });
+    expect(late.messages).toEqual(started.map((number) => `reply ${number}`));
+    expect(started.length).toBeLessThan(50);
+    expect(report.messages).toMatchObject({
+      served: started.length,
+      handedBack: 50 - started.length,
+      abandoned: 0,
+    });
+    expect(report).toMatchObject({ outcome: "clean", connections: { total: 2, closed: 2 } });
+  });
+});
+
 describe("Rule 12, no silent drop", () => {
   test("send() to a connection that is gone returns false, and the drop is counted and published", async () => {
     const dropped: unknown[] = [];
