@@ -17,7 +17,7 @@ export interface RawFrame {
   declaredLength?: bigint | number;
 }
 
-export const CLIENT_MASK: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
+const CLIENT_MASK: readonly number[] = [0x37, 0xfa, 0x21, 0x3d];
 
 export function rawFrame(frame: RawFrame): Buffer {
   const { opcode, final = true, reserved = 0 } = frame;
