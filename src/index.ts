@@ -26,7 +26,7 @@ export {
   ServerStateError,
   UpgradeRejected,
 } from "./server/errors.js";
-export type { ListenTarget } from "./server/listener.js";
+export type { ListenTarget } from "./server/listen-target.js";
 export type { DrainOptions } from "./drain/options.js";
 export type { DrainReport, TroubledConnection } from "./drain/report.js";
 export type { RequestHead } from "./wire/handshake.js";

@@ -371,7 +371,8 @@ export class ConnectionDrain {
     const closeTimeout = hurried ? this.#options.closeTimeout : UNHURRIED_TIMEOUT;
     switch (this.#state) {
       case "ending":
-        return this.#unsent && hurried ? this.#progressAt + closeTimeout : Infinity;
+        // A handler may be waiting for room in the outbox.
+        return this.#unsent ? this.#progressAt + closeTimeout : Infinity;
       case "closing":
         return this.#progressAt + closeTimeout;
       case "lingering":

@@ -1,5 +1,5 @@
 /** When what happens in a shutdown: its fixed moments, and how many connections start to drain by when. */
-import type { DrainOptions } from "./options.js";
+import { LAST_CALL_SHARE, type DrainOptions } from "./options.js";
 
 /** The moments of a shutdown, on the clock that `startedAt` was read from. */
 export interface DrainPlan {
@@ -23,13 +23,20 @@ export function planDrain(
   };
 }
 
-/** The plan after a later call: a deadline may come nearer, never move away. */
-export function hastenDrain(plan: DrainPlan, later: DrainPlan): DrainPlan {
+/**
+ * The plan after a later call at `now`. What that call gives may bring a moment nearer, never move it away; what it
+ * does not give stays.
+ */
+export function hastenDrain(
+  plan: DrainPlan,
+  { lameDuck = Infinity, lastCall, deadline = Infinity }: Partial<DrainOptions>,
+  now: number,
+): DrainPlan {
   return {
     startedAt: plan.startedAt,
-    lameDuckUntil: Math.min(plan.lameDuckUntil, later.lameDuckUntil),
-    lastCallAt: Math.min(plan.lastCallAt, later.lastCallAt),
-    deadlineAt: Math.min(plan.deadlineAt, later.deadlineAt),
+    lameDuckUntil: Math.min(plan.lameDuckUntil, now + lameDuck),
+    lastCallAt: Math.min(plan.lastCallAt, now + (lastCall ?? LAST_CALL_SHARE * deadline)),
+    deadlineAt: Math.min(plan.deadlineAt, now + deadline),
   };
 }
 

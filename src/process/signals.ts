@@ -35,7 +35,7 @@ export function terminationSignals({
   let firstAt: number | undefined;
 
   for (const signal of signals) {
-    if (!(signal in constants.signals))
+    if (!(signal in constants.signals) || signal === "SIGKILL" || signal === "SIGSTOP")
       throw new InvalidOptionError("signals", signal, "names such as SIGTERM");
   }
   const onSignal = (): void => {

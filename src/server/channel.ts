@@ -14,8 +14,10 @@ import { Outbox, type EncodedMessage, type OutboxOwner } from "./outbox.js";
 /** What a channel tells its owner. */
 export interface ChannelOwner {
   onMessage(data: string | Buffer): void;
-  /** A Pong for the Ping with this number, which is one that was sent. */
+  /** A Pong for the Ping with this number, and so for all before it. */
   onPong(nonce: number): void;
+  /** The peer has read up to a place that it had not read to before. */
+  onProgress(): void;
   onPeerClose(code: number, reason: string): void;
   onViolation(violation: Violation): void;
   /** A chunk has been decoded: messages may have come, a frame may be partial. */
@@ -28,8 +30,14 @@ export interface ChannelOwner {
   onSocketClosed(error: Error | undefined): void;
 }
 
-/** Bytes of the payload of our Pings: their number. */
+/** Bytes of the payload of a numbered Ping: its number. */
 const NONCE_LENGTH = 4;
+
+/**
+ * Bytes of the payload of a Ping that only shows progress: the number of the numbered Ping before it, and one of its
+ * own. It goes ahead of what waits in the outbox, so it must not be taken for an answer to the Pings in there.
+ */
+const PROGRESS_LENGTH = 8;
 
 /** A WebSocket on one stream. */
 export class Channel implements DecoderSink, OutboxOwner {
@@ -38,6 +46,8 @@ export class Channel implements DecoderSink, OutboxOwner {
   readonly #decoder: Decoder;
   readonly #outbox: Outbox;
   #pings = 0;
+  #progressPings = 0;
+  #progressPongs = 0;
   #closeSent = false;
   #error: Error | undefined;
 
@@ -52,6 +62,8 @@ export class Channel implements DecoderSink, OutboxOwner {
   start(head: Buffer): void {
     const socket = this.#socket;
     socket.on("data", this.#onData);
+    // It may have been paused while `authenticate` was waited for.
+    socket.resume();
     socket.on("end", () => this.#owner.onPeerEnd());
     socket.on("error", (error) => (this.#error ??= error));
     socket.on("close", () => this.#owner.onSocketClosed(this.#error));
@@ -88,7 +100,10 @@ export class Channel implements DecoderSink, OutboxOwner {
 
   /** Sends a Ping and returns its number, which rises by one each time. */
   ping(): number {
-    if (!this.#closeSent) this.#outbox.sendControl(this.#nextPing());
+    if (this.#closeSent) return this.#pings;
+    const nonce = Buffer.allocUnsafe(NONCE_LENGTH);
+    nonce.writeUInt32BE(++this.#pings);
+    this.#outbox.sendControl(encodeFrame(Opcode.ping, nonce), this.#pings);
     return this.#pings;
   }
 
@@ -142,7 +157,8 @@ export class Channel implements DecoderSink, OutboxOwner {
 
   onPong(payload: Buffer): void {
     // Pongs that answer none of our Pings are allowed and mean nothing (RFC 6455 §5.5.3).
-    if (payload.length !== NONCE_LENGTH) return;
+    if (payload.length === PROGRESS_LENGTH) this.#takeProgress(payload.readUInt32BE(4));
+    else if (payload.length !== NONCE_LENGTH) return;
     const nonce = payload.readUInt32BE();
     if (nonce > 0 && nonce <= this.#pings) this.#owner.onPong(nonce);
   }
@@ -161,13 +177,17 @@ export class Channel implements DecoderSink, OutboxOwner {
     this.#owner.onWritten();
   }
 
-  progressPing(): Buffer {
-    return this.#nextPing();
+  progressPing(behind: number): Buffer {
+    const payload = Buffer.allocUnsafe(PROGRESS_LENGTH);
+    payload.writeUInt32BE(behind, 0);
+    payload.writeUInt32BE(++this.#progressPings, 4);
+    return encodeFrame(Opcode.ping, payload);
   }
 
-  #nextPing(): Buffer {
-    const nonce = Buffer.allocUnsafe(NONCE_LENGTH);
-    nonce.writeUInt32BE(++this.#pings);
-    return encodeFrame(Opcode.ping, nonce);
+  #takeProgress(pong: number): void {
+    // Each counts once, or a peer could hold a shutdown by repeating itself.
+    if (pong <= this.#progressPongs || pong > this.#progressPings) return;
+    this.#progressPongs = pong;
+    this.#owner.onProgress();
   }
 }

@@ -2,15 +2,16 @@
 import type { Duplex } from "node:stream";
 import type { ConnectionDrainOptions, DrainEvent } from "../drain/events.js";
 import type { ConnectionAccount, DrainReport } from "../drain/report.js";
-import { CloseCode, isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
+import { CloseCode } from "../wire/close.js";
 import type { RequestHead } from "../wire/handshake.js";
 import type { Violation } from "../wire/violation.js";
 import { bytesOf } from "./bytes.js";
 import { Channel, type ChannelOwner } from "./channel.js";
+import { checkCloseCode, checkCloseReason } from "./close-status.js";
 import { defer, type Deferred } from "./deferred.js";
 import { publish } from "./diagnostics.js";
 import { Ending, type EndingTarget } from "./ending.js";
-import { ConnectionGoneError, InvalidOptionError } from "./errors.js";
+import { ConnectionGoneError } from "./errors.js";
 import { HandlerRun, type HandlerRunOwner } from "./handler-run.js";
 import type { Connection, ConnectionClosed, Handler } from "./handler.js";
 import { Pulse, type Beating } from "./heartbeat.js";
@@ -76,6 +77,8 @@ export class ServedConnection<Principal>
 
   #drainStarted = false;
   #gone = false;
+  /** The peer will send nothing more: it has closed, or ended TCP. */
+  #peerDone = false;
   #peerStatus: { code: number; reason: string } | undefined;
 
   // For the report.
@@ -105,7 +108,7 @@ export class ServedConnection<Principal>
     const message = typeof data === "string" ? data : bytesOf(data);
     if (!this.#maySend()) return false;
     this.#channel.send(message);
-    this.#ending?.setUnsent(this.bufferedAmount);
+    this.#ending?.noteAccepted(this.bufferedAmount);
     return true;
   }
 
@@ -121,26 +124,14 @@ export class ServedConnection<Principal>
   }
 
   ping(): Promise<number> {
-    if (this.#gone || this.#channel.closeSent) return Promise.reject(gone("No Ping can be sent"));
+    if (!this.isOpen) return Promise.reject(gone("No Ping can be sent"));
     this.#pings ??= new SentPings();
     return this.#pings.wait(this.#channel.ping());
   }
 
   close(code: number = CloseCode.normal, reason = ""): void {
-    if (!isSendableCloseCode(code)) {
-      throw new InvalidOptionError(
-        "The close code",
-        code,
-        "1000 to 1014 without 1004 to 1006, or 3000 to 4999",
-      );
-    }
-    if (typeof reason !== "string" || Buffer.byteLength(reason) > MAX_CLOSE_REASON) {
-      throw new InvalidOptionError(
-        "The close reason",
-        reason,
-        `a string of at most ${MAX_CLOSE_REASON} bytes of UTF-8`,
-      );
-    }
+    checkCloseCode("The close code", code);
+    checkCloseReason("The close reason", reason);
     this.#dispatch({ type: "close", code, reason });
   }
 
@@ -168,7 +159,7 @@ export class ServedConnection<Principal>
 
   /** Whether another message is taken; when not, the drop is counted and published. */
   #maySend(): boolean {
-    if (!this.#gone && !this.#channel.closeSent) {
+    if (this.isOpen) {
       if (this.bufferedAmount < this.#host.options.outboxLimit) return true;
       this.#dispatch({ type: "fail" });
     }
@@ -191,7 +182,7 @@ export class ServedConnection<Principal>
 
   /** The loop is the back-pressure: while the peer does not read our replies, it gets no further ones made. */
   mayDeliver(): boolean {
-    return this.#gone || this.#channel.closeSent || this.#isOutboxLow();
+    return !this.isOpen || this.#isOutboxLow();
   }
 
   onInboxFull(): void {
@@ -248,8 +239,13 @@ export class ServedConnection<Principal>
     this.#ending?.dispatch({ type: "pong", nonce });
   }
 
+  onProgress(): void {
+    this.#ending?.dispatch({ type: "progress" });
+  }
+
   onPeerClose(code: number, reason: string): void {
     this.#peerStatus = { code, reason };
+    this.#peerDone = true;
     this.#dispatch({ type: "peer-close", code, reason });
   }
 
@@ -258,6 +254,7 @@ export class ServedConnection<Principal>
   }
 
   onPeerEnd(): void {
+    this.#peerDone = true;
     this.#dispatch({ type: "peer-end" });
   }
 
@@ -268,7 +265,7 @@ export class ServedConnection<Principal>
       this.#flushed = undefined;
       this.#inbox.deliver();
     }
-    this.#ending?.setUnsent(this.bufferedAmount);
+    this.#ending?.noteWritten(this.bufferedAmount);
   }
 
   onSocketClosed(error: Error | undefined): void {
@@ -287,7 +284,8 @@ export class ServedConnection<Principal>
   #closedStatus(): ConnectionClosed {
     return {
       ...(this.#peerStatus ?? { code: CloseCode.abnormal, reason: "" }),
-      wasClean: this.#ending?.drain.wasClean ?? false,
+      // A Close that was still waiting when the socket went has told nobody.
+      wasClean: this.#unsentBytes === 0 && (this.#ending?.drain.wasClean ?? false),
     };
   }
 
@@ -309,7 +307,7 @@ export class ServedConnection<Principal>
 
   sendClose(code: number, reason: string): void {
     this.#channel.close(code, reason);
-    this.#ending!.setUnsent(this.bufferedAmount);
+    this.#ending!.noteAccepted(this.bufferedAmount);
     this.#inbox.deliver();
   }
 
@@ -342,7 +340,7 @@ export class ServedConnection<Principal>
   #beginEnding(): Ending {
     const initially = { idle: this.#isIdle(), reading: !this.#inbox.isFull };
     const ending = new Ending(this.#host.connectionDrain, this, initially);
-    if (!this.#gone) ending.setUnsent(this.bufferedAmount);
+    if (!this.#gone) ending.noteAccepted(this.bufferedAmount);
     return ending;
   }
 
@@ -364,11 +362,16 @@ export class ServedConnection<Principal>
     this.#channel.start(head);
   }
 
+  /** Whether anything can still be sent. */
+  get isOpen(): boolean {
+    return !this.#gone && !this.#channel.closeSent;
+  }
+
   /** Sends what was encoded once for many; false when it cannot be delivered. */
   sendEncoded(message: EncodedMessage): boolean {
     if (!this.#maySend()) return false;
     this.#channel.sendEncoded(message);
-    this.#ending?.setUnsent(this.bufferedAmount);
+    this.#ending?.noteAccepted(this.bufferedAmount);
     return true;
   }
 
@@ -405,7 +408,10 @@ export class ServedConnection<Principal>
   }
 
   heartbeat(elapsed: number, options: HeartbeatOptions): void {
-    const reading = !this.#gone && !this.#inbox.isFull;
+    // Who has closed or ended TCP answers no Ping; from there on the limits of its end rule.
+    if (this.#gone || this.#peerDone) return;
+    // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
+    const reading = !this.#inbox.isFull || !this.#isOutboxLow();
     const verdict = this.#pulse.beat(elapsed, options, { reading, unsent: this.bufferedAmount > 0 });
     if (verdict === "dead") this.#dispatch({ type: "fail" });
     if (verdict === "ask") this.#channel.ping();

@@ -1,7 +1,7 @@
 /** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
 import { ConnectionDrain } from "../drain/connection.js";
 import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../drain/events.js";
-import { now } from "./clock.js";
+import { MAX_TIMEOUT, now } from "./clock.js";
 
 /** What the machine acts on. */
 export interface EndingTarget {
@@ -16,9 +16,6 @@ export interface EndingTarget {
   abortSignal(): void;
   finishEnding(): void;
 }
-
-/** The longest time Node's timers can wait. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
 
 export class Ending {
   /** The machine, for what it knows. */
@@ -52,13 +49,18 @@ export class Ending {
     this.dispatch({ type: idle ? "idle" : "busy" });
   }
 
-  /** How many bytes wait to be sent, after that has changed. */
-  setUnsent(bytes: number): void {
-    const unsent = bytes > 0;
-    if (!unsent && !this.#unsent) return;
-    const type = !unsent ? "sent" : this.#unsent ? "progress" : "unsent";
-    this.#unsent = unsent;
-    this.dispatch({ type });
+  /** Something was accepted for sending, and so many bytes wait now. */
+  noteAccepted(bytes: number): void {
+    if (bytes === 0 || this.#unsent) return;
+    this.#unsent = true;
+    this.dispatch({ type: "unsent" });
+  }
+
+  /** The kernel has taken something, and so many bytes wait now. */
+  noteWritten(bytes: number): void {
+    if (!this.#unsent) return;
+    this.#unsent = bytes > 0;
+    this.dispatch({ type: bytes > 0 ? "progress" : "sent" });
   }
 
   #perform(action: DrainAction): void {

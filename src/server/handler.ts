@@ -20,7 +20,8 @@ export interface ConnectionClosed {
  *
  * Iterating gives its messages in the order received and ends at the peer's Close, or at the cut of a shutdown.
  * Asking for the next message says that the last one is finished; it comes when the outbox is below `highWaterMark`.
- * `break` does not end the connection: a second loop goes on where the first stopped.
+ * `break` does not end the connection: a second loop goes on where the first stopped. (An iterator that was asked by
+ * hand with `next()` holds its message until it is asked again, or `return()` is called.)
  */
 export interface Connection<Principal = undefined> extends AsyncIterable<Message, void, void> {
   /** A name for logs and reports, unique in this process. */

@@ -1,7 +1,9 @@
 /** The options of a server: their defaults in one object, and their checks. */
+import { constants } from "node:buffer";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../drain/options.js";
-import { isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
 import { isProtocolName, normalizeOrigin, type RequestHead } from "../wire/handshake.js";
+import { MAX_TIMEOUT } from "./clock.js";
+import { checkCloseCode, checkCloseReason } from "./close-status.js";
 import { InvalidOptionError } from "./errors.js";
 import type { Connection } from "./handler.js";
 
@@ -62,7 +64,7 @@ export interface ServerOptions<Principal = undefined> {
   /** How the server goes down. */
   drain?: Partial<DrainOptions> | undefined;
   /** Hears of errors thrown by handlers, `authenticate` and promises given to `waitUntil`. Default: none. */
-  onError?: ((error: unknown, connection?: Connection<Principal>) => void) | undefined;
+  onError?: ((error: unknown, connection?: Connection<Principal>) => unknown) | undefined;
 }
 
 /** The defaults of `ServerOptions`. */
@@ -101,12 +103,11 @@ export interface ResolvedOptions<Principal> {
   heartbeat: HeartbeatOptions | false;
   closeReplyTimeout: number;
   goneTimeout: number;
+  /** What was given for the drain, and what that comes to. */
+  givenDrain: Partial<DrainOptions>;
   drain: DrainOptions;
   onError: ServerOptions<Principal>["onError"];
 }
-
-/** Node's timers wait no longer than this. */
-const MAX_TIMEOUT = 2 ** 31 - 1;
 
 type Check = (name: string, value: unknown) => void;
 
@@ -126,7 +127,13 @@ const bytes = numberFrom(1, 2 ** 31, "a whole number of bytes from 1 to 2 147 48
 const count = numberFrom(1, Infinity, "a whole number from 1, or Infinity", true);
 
 const numberChecks: Record<string, Check> = {
-  maxPayload: bytes,
+  // A longer text could not become a string.
+  maxPayload: numberFrom(
+    1,
+    constants.MAX_STRING_LENGTH,
+    `a whole number of bytes from 1 to ${constants.MAX_STRING_LENGTH}`,
+    true,
+  ),
   maxFragments: count,
   maxConnections: count,
   highWaterMark: bytes,
@@ -150,20 +157,8 @@ const drainChecks: Record<string, Check> = {
   lingerTimeout: timeout,
   lameDuck: timeout,
   pace: numberFrom(1, Infinity, "a number of connections per second from 1, or Infinity"),
-  code: (name, value) => {
-    if (typeof value !== "number" || !isSendableCloseCode(value)) {
-      throw new InvalidOptionError(
-        name,
-        value,
-        "a close code: 1000 to 1014 without 1004 to 1006, or 3000 to 4999",
-      );
-    }
-  },
-  reason: (name, value) => {
-    if (typeof value !== "string" || Buffer.byteLength(value) > MAX_CLOSE_REASON) {
-      throw new InvalidOptionError(name, value, `a string of at most ${MAX_CLOSE_REASON} bytes of UTF-8`);
-    }
-  },
+  code: checkCloseCode,
+  reason: checkCloseReason,
 };
 
 /**
@@ -184,6 +179,7 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
   checkFunction("authenticate", options.authenticate);
   checkFunction("onError", options.onError);
 
+  const givenDrain = checkDrainOptions(known["drain"] ?? {}, "drain.");
   const resolved: ResolvedOptions<Principal> = {
     path: options.path,
     protocols: checkProtocols(options.protocols),
@@ -201,7 +197,8 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
       group("heartbeat", options.heartbeat, defaults.heartbeat, heartbeatChecks),
     closeReplyTimeout: options.closeReplyTimeout!,
     goneTimeout: options.goneTimeout!,
-    drain: resolveDrainOptions(options.drain ?? {}, drainDefaults, "drain."),
+    givenDrain,
+    drain: completeDrainOptions(givenDrain, "drain."),
     onError: options.onError,
   };
   if (resolved.outboxLimit < resolved.highWaterMark) {
@@ -211,27 +208,28 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
 }
 
 /**
- * Checks options of a drain and lays them over others.
- * @throws {@link InvalidOptionError} also when times cannot fit: a lame duck that would last to the deadline leaves
- * nobody served.
+ * Checks options of a drain, each for itself, and returns those that are given.
+ * @throws {@link InvalidOptionError}
  */
-export function resolveDrainOptions(
-  given: Partial<DrainOptions>,
-  under: Readonly<DrainOptions>,
-  prefix = "",
-): DrainOptions {
-  const known = record(prefix === "" ? "The options" : "drain", given) as Partial<DrainOptions>;
+export function checkDrainOptions(given: Partial<DrainOptions>, prefix = ""): Partial<DrainOptions> {
+  const known: Partial<DrainOptions> = record(prefix === "" ? "The options" : "drain", given);
   refuseUnknown(prefix, known, Object.keys(drainDefaults));
   for (const [name, value] of Object.entries(known)) drainChecks[name]!(prefix + name, value);
-  const options = layDrainOptions(known, under);
-  if (options.lameDuck >= options.deadline) {
-    throw new InvalidOptionError(
-      `${prefix}lameDuck`,
-      options.lameDuck,
-      `below the deadline of ${options.deadline} ms`,
-    );
-  }
-  return options;
+  return known;
+}
+
+/**
+ * Completes checked options of a drain.
+ * @throws {@link InvalidOptionError} when times cannot fit: a lame duck that lasts to the deadline leaves nobody served.
+ */
+export function completeDrainOptions(known: Partial<DrainOptions>, prefix = ""): DrainOptions {
+  const options = layDrainOptions(known, drainDefaults);
+  if (options.lameDuck < options.deadline) return options;
+  throw new InvalidOptionError(
+    `${prefix}lameDuck`,
+    options.lameDuck,
+    `below the deadline of ${options.deadline} ms`,
+  );
 }
 
 /** A given object without the entries that are undefined: those mean the default. */

@@ -57,6 +57,8 @@ interface Segment {
   startsFrame: boolean;
   /** False for a header whose payload is the next segment. */
   endsFrame: boolean;
+  /** The number of the last numbered Ping in here, or 0. */
+  nonce: number;
 }
 
 /** A message that is encoded once and sent to many. */
@@ -66,8 +68,8 @@ export type EncodedMessage = readonly Readonly<Segment>[];
 export interface OutboxOwner {
   /** A write has left for the kernel. `bufferedAmount` is less than before. */
   onWritten(): void;
-  /** A Ping frame to send here. */
-  progressPing(): Buffer;
+  /** A Ping frame to send here, behind the Ping with this number. */
+  progressPing(behind: number): Buffer;
 }
 
 /** Encodes a message into buffers of its own; the payload is not copied unless it is small or text. */
@@ -80,10 +82,10 @@ export function encodeMessage(data: string | Uint8Array): EncodedMessage {
     writeFrameHeader(header, 0, frameOpcode, part.length, final);
     if (part.length <= MAX_COPIED_PAYLOAD) {
       const bytes = Buffer.concat([header, part]);
-      segments.push({ bytes, messages: final ? 1 : 0, startsFrame: true, endsFrame: true });
+      segments.push({ bytes, messages: final ? 1 : 0, startsFrame: true, endsFrame: true, nonce: 0 });
     } else {
-      segments.push({ bytes: header, messages: 0, startsFrame: true, endsFrame: false });
-      segments.push({ bytes: part, messages: final ? 1 : 0, startsFrame: false, endsFrame: true });
+      segments.push({ bytes: header, messages: 0, startsFrame: true, endsFrame: false, nonce: 0 });
+      segments.push({ bytes: part, messages: final ? 1 : 0, startsFrame: false, endsFrame: true, nonce: 0 });
     }
   }
   return segments;
@@ -116,11 +118,13 @@ export class Outbox {
   #runStart = 0;
   #runEnd = 0;
   #runMessages = 0;
+  #runNonce = 0;
   #ownSlab: Slab | undefined;
 
   #writingBytes = 0;
   #writingMessages = 0;
   #writtenSincePing = 0;
+  #writtenNonce = 0;
   #flushScheduled = false;
   #pong: Buffer | undefined;
   #endRequested = false;
@@ -173,10 +177,11 @@ export class Outbox {
     this.#scheduleFlush();
   }
 
-  /** Accepts a control frame. */
-  sendControl(frame: Buffer): void {
+  /** Accepts a control frame; `nonce` is its number if it is a numbered Ping. */
+  sendControl(frame: Buffer, nonce = 0): void {
     const slab = this.#reserve(frame.length);
     slab.buffer.set(frame, slab.position);
+    this.#runNonce = Math.max(this.#runNonce, nonce);
     this.#extendRun(slab, slab.position + frame.length, 0);
   }
 
@@ -208,7 +213,8 @@ export class Outbox {
     this.#waitingBytes = 0;
     this.#endRequested = true;
     this.#ended = true;
-    this.#socket.end(() => {
+    this.#socket.end((error?: Error | null) => {
+      if (error) return; // destroyed before it was sent
       this.#writingBytes = 0;
       this.#writingMessages = 0;
     });
@@ -242,9 +248,11 @@ export class Outbox {
   #cutRun(): void {
     if (this.#runSlab === undefined) return;
     const bytes = this.#runSlab.buffer.subarray(this.#runStart, this.#runEnd);
-    this.#segments.push({ bytes, messages: this.#runMessages, startsFrame: true, endsFrame: true });
+    const [messages, nonce] = [this.#runMessages, this.#runNonce];
+    this.#segments.push({ bytes, messages, startsFrame: true, endsFrame: true, nonce });
     this.#runSlab = undefined;
     this.#runMessages = 0;
+    this.#runNonce = 0;
   }
 
   #scheduleFlush(): void {
@@ -280,7 +288,7 @@ export class Outbox {
     const batch: Buffer[] = [];
     let bytes = 0;
     if (this.#writtenSincePing >= PING_EVERY && this.#segments.length > 0) {
-      const ping = this.#owner.progressPing();
+      const ping = this.#owner.progressPing(this.#writtenNonce);
       batch.push(ping);
       bytes += ping.length;
       this.#writtenSincePing = 0;
@@ -301,6 +309,7 @@ export class Outbox {
       bytes += segment.bytes.length;
       this.#waitingBytes -= segment.bytes.length;
       this.#writingMessages += segment.messages;
+      this.#writtenNonce = Math.max(this.#writtenNonce, segment.nonce);
     }
     if (taken === this.#segments.length) this.#segments = [];
     else this.#segments.splice(0, taken);

@@ -1,5 +1,5 @@
 /** The server: who is connected, who may come in, and what state it is in. */
-import type { AddressInfo, ListenOptions } from "node:net";
+import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import type { ConnectionDrainOptions } from "../drain/events.js";
 import type { DrainOptions } from "../drain/options.js";
@@ -11,8 +11,15 @@ import { publish } from "./diagnostics.js";
 import { InvalidOptionError, ServerStateError } from "./errors.js";
 import type { Connection, Handler } from "./handler.js";
 import { Heartbeat } from "./heartbeat.js";
-import { Listener, type ListenTarget } from "./listener.js";
-import { resolveDrainOptions, resolveOptions, type ResolvedOptions, type ServerOptions } from "./options.js";
+import { listenerFor, type ListenTarget } from "./listen-target.js";
+import type { Listener } from "./listener.js";
+import {
+  checkDrainOptions,
+  completeDrainOptions,
+  resolveOptions,
+  type ResolvedOptions,
+  type ServerOptions,
+} from "./options.js";
 import { encodeMessage } from "./outbox.js";
 import { Refusals } from "./refusal.js";
 import { Shutdown, type ShutdownHost } from "./shutdown.js";
@@ -44,7 +51,7 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
    * @throws {@link ServerStateError} when the server has listened before.
    * @throws Node's error (for example `EADDRINUSE`) when the system refuses.
    */
-  listen(target: number | (ListenOptions & { path?: never })): Promise<AddressInfo>;
+  listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
   /** Begins to listen on a Unix socket, and resolves with its path. Throws as for a port. */
   listen(target: ListenOptions & { path: string }): Promise<string>;
   /** Begins to listen on either, and resolves with the address or the path. Throws as for a port. */
@@ -67,6 +74,7 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
   close(): Promise<DrainReport>;
   /**
    * Sends a message to all connections, or those that `where` picks, encoding it once. Returns how many took it.
+   * Those that are closing are passed over. As with `send`, bytes of over 8 KiB are not copied.
    * @throws {@link InvalidOptionError} when `data` is neither a string nor bytes.
    */
   broadcast(
@@ -124,7 +132,7 @@ class LastcallServer<Principal>
     return this.#listener?.address() ?? null;
   }
 
-  listen(target: number | (ListenOptions & { path?: never })): Promise<AddressInfo>;
+  listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
   listen(target: ListenOptions & { path: string }): Promise<string>;
   listen(target: ListenTarget): Promise<AddressInfo | string>;
   async listen(target: ListenTarget): Promise<AddressInfo | string> {
@@ -134,17 +142,18 @@ class LastcallServer<Principal>
         `The server cannot listen: it is ${over ? this.#state : "listening already"}. Make a new one with createServer().`,
       );
     }
-    this.#listener = new Listener(
+    this.#listener = listenerFor(
+      target,
       {
         refusals: this.refusals,
         onUpgrade: (request, socket, head, acceptedAt) =>
           this.#upgrades.handle(request, socket, head, acceptedAt),
-        onAcceptError: (error) => this.reportError(error),
-        onSilentSocketGone: () => this.#shutdown?.handshakeSettled(),
+        onListenerError: (error) => this.reportError(error),
+        onGuestGone: () => this.#shutdown?.handshakeSettled(),
       },
-      this.options.handshakeTimeout,
+      this.options,
     );
-    const listening = this.#listener.listen(target);
+    const listening = this.#listener.open();
     this.#listening = listening;
     try {
       const address = await listening;
@@ -182,15 +191,18 @@ class LastcallServer<Principal>
   }
 
   shutdown(given: Partial<DrainOptions> = {}): Promise<DrainReport> {
-    let options: DrainOptions;
     try {
-      options = resolveDrainOptions(given, this.options.drain);
+      const known = checkDrainOptions(given);
+      if (this.#shutdown !== undefined) {
+        this.#shutdown.hasten(known);
+        return this.#shutdown.report;
+      }
+      const shutdown = this.#beginShutdown(completeDrainOptions({ ...this.options.givenDrain, ...known }));
+      shutdown.begin();
+      return shutdown.report;
     } catch (error) {
       return Promise.reject(error);
     }
-    if (this.#shutdown !== undefined) this.#shutdown.hasten(options);
-    else this.#beginShutdown(options).begin();
-    return this.#shutdown!.report;
   }
 
   close(): Promise<DrainReport> {
@@ -210,7 +222,9 @@ class LastcallServer<Principal>
     const message = encodeMessage(typeof data === "string" ? data : bytesOf(data));
     let taken = 0;
     for (const connection of this.connections) {
-      if ((where === undefined || where(connection)) && connection.sendEncoded(message)) taken++;
+      // Who is on its way out is none of "all": not reaching it is no drop.
+      if (!connection.isOpen || (where !== undefined && !where(connection))) continue;
+      if (connection.sendEncoded(message)) taken++;
     }
     return taken;
   }
@@ -261,8 +275,12 @@ class LastcallServer<Principal>
       error,
       connection: connection as Connection<unknown> | undefined,
     }));
+    void this.#tellOnError(error, connection);
+  }
+
+  async #tellOnError(error: unknown, connection?: Connection<Principal>): Promise<void> {
     try {
-      this.options.onError?.(error, connection);
+      await this.options.onError?.(error, connection);
     } catch {
       // An error of the error handler has nowhere left to go; it must not end the process.
     }
@@ -272,7 +290,7 @@ class LastcallServer<Principal>
 
   async closeDoor(): Promise<void> {
     await this.#listening?.catch(() => {});
-    await this.#listener?.stopAccepting();
+    await this.#listener?.stopAccepting().catch((error: unknown) => this.reportError(error));
   }
 
   closeDoorNow(): void {
@@ -284,7 +302,7 @@ class LastcallServer<Principal>
   }
 
   pendingHandshakes(): number {
-    return (this.#listener?.silent ?? 0) + this.#upgrades.waiting + this.refusals.open;
+    return (this.#listener?.guests ?? 0) + this.#upgrades.waiting + this.refusals.open;
   }
 
   refuseHandshakes(): void {

@@ -85,13 +85,15 @@ export class Shutdown {
 
   begin(): void {
     publish("drain", () => ({ event: "started", connections: this.#host.connections.size }));
+    // A subscriber may have called close().
+    if (this.#forced) return;
     this.#scheduleMoments();
     if (this.#options.lameDuck === 0) this.#closeDoor();
   }
 
   /** A later call: moments may come nearer. */
-  hasten(options: DrainOptions): void {
-    this.#plan = hastenDrain(this.#plan, planDrain(options, now()));
+  hasten(given: Partial<DrainOptions>): void {
+    this.#plan = hastenDrain(this.#plan, given, now());
     if (!this.#forced && !this.#over) this.#scheduleMoments();
   }
 

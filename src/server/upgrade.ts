@@ -13,7 +13,7 @@ import {
 import type { ConnectionInfo } from "./connection.js";
 import { now } from "./clock.js";
 import { LastcallError, UpgradeRejected } from "./errors.js";
-import { headOf } from "./listener.js";
+import { headOf } from "./doorway.js";
 import type { ResolvedOptions } from "./options.js";
 import { RETRY_AFTER, type Refusals } from "./refusal.js";
 
@@ -32,6 +32,35 @@ export interface UpgradeHost<Principal> {
 
 let connectionCount = 0;
 
+/** Bytes that a client may send ahead of the answer to its handshake; then its socket is not read. */
+const MAX_EARLY_BYTES = 64 * 1024;
+
+/** Reads a socket whose handshake waits, since only that shows when its client leaves. */
+class EarlyBytes {
+  readonly #socket: Duplex;
+  #chunks: Buffer[];
+  #length: number;
+
+  constructor(socket: Duplex, head: Buffer) {
+    this.#socket = socket;
+    this.#chunks = [head];
+    this.#length = head.length;
+    socket.on("data", this.#onData);
+  }
+
+  /** Stops reading, and returns what has come. */
+  take(): Buffer {
+    this.#socket.off("data", this.#onData);
+    return Buffer.concat(this.#chunks);
+  }
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length >= MAX_EARLY_BYTES) this.#socket.pause();
+  };
+}
+
 export class Upgrades<Principal> {
   readonly #host: UpgradeHost<Principal>;
   /** Handshakes that wait for `authenticate`, each with what ends the wait. */
@@ -48,6 +77,8 @@ export class Upgrades<Principal> {
 
   /** Answers an upgrade request. `acceptedAt` is when its socket was accepted: the handshake's time runs from there. */
   handle(message: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void {
+    // Refused already, for being late or for what came before it; Node's parser does not know that.
+    if (!socket.writable) return;
     const request = headOf(message);
     const handshake = this.#check(request, socket);
     if (handshake === undefined) return;
@@ -56,9 +87,11 @@ export class Upgrades<Principal> {
       this.#open(request, handshake, socket, head, undefined as Principal);
       return;
     }
+    const early = new EarlyBytes(socket, head);
     void this.#authenticate(request, socket, acceptedAt).then((principal) => {
       this.#waiting.delete(socket);
-      if (principal !== undefined) this.#open(request, handshake, socket, head, principal.value);
+      const bytes = early.take();
+      if (principal !== undefined) this.#open(request, handshake, socket, bytes, principal.value);
       this.#host.onUpgradeSettled();
     });
   }
@@ -106,7 +139,11 @@ export class Upgrades<Principal> {
   ): Promise<{ value: Principal } | undefined> {
     const { authenticate, handshakeTimeout } = this.#host.options;
     const abort = new AbortController();
-    const onClose = (): void => abort.abort();
+    const onLeave = (): void => {
+      // Its FIN before there was an answer: nobody waits for one any more.
+      socket.destroy();
+      abort.abort();
+    };
     const timer = setTimeout(
       () => {
         this.#refuse(socket, 408, "The handshake took too long.");
@@ -115,7 +152,8 @@ export class Upgrades<Principal> {
       Math.max(0, acceptedAt + handshakeTimeout - now()),
     );
     this.#waiting.set(socket, abort);
-    socket.once("close", onClose);
+    socket.once("end", onLeave);
+    socket.once("close", onLeave);
     // The wait ends with the client or its time, also when `authenticate` does not listen to its signal.
     const aborted = new Promise<undefined>((resolve) => {
       abort.signal.addEventListener("abort", () => resolve(undefined), { once: true });
@@ -133,7 +171,8 @@ export class Upgrades<Principal> {
       return undefined;
     } finally {
       clearTimeout(timer);
-      socket.off("close", onClose);
+      socket.off("end", onLeave);
+      socket.off("close", onLeave);
     }
   }
 
@@ -156,7 +195,7 @@ export class Upgrades<Principal> {
       this.#refuse(socket, 503, closed, RETRY_AFTER);
       return;
     }
-    if (socket.destroyed) return;
+    if (!socket.writable) return;
     const { setNoDelay, remoteAddress } = socket as Partial<Socket>;
     // Frames leave as whole writes once per tick; Nagle would only hold them back.
     setNoDelay?.call(socket as Socket, true);

@@ -68,8 +68,7 @@ export class World implements VirtualHost {
     this.#scheduleMoments();
     for (const { at, deadline } of script.laterCalls) {
       this.time.at(Math.max(at, script.shutdownAt), () => {
-        const later = layDrainOptions({ deadline }, this.options);
-        this.hastened = hastenDrain(this.hastened, planDrain(later, this.time.now));
+        this.hastened = hastenDrain(this.hastened, { deadline }, this.time.now);
         this.time.at(this.hastened.lameDuckUntil, () => this.#startDraining());
         this.#scheduleMoments();
       });

@@ -1,8 +1,8 @@
 /** A bad option fails at once, with its name, what was given and what is allowed. */
 import { describe, expect, test } from "vitest";
 import { createServer, defaults, each, InvalidOptionError, type ServerOptions } from "../../src/index.js";
-import { drainDefaults } from "../../src/drain/options.js";
-import { resolveDrainOptions, resolveOptions } from "../../src/server/options.js";
+import { drainDefaults, type DrainOptions } from "../../src/drain/options.js";
+import { completeDrainOptions, resolveOptions } from "../../src/server/options.js";
 
 const handler = (): void => {};
 
@@ -202,8 +202,7 @@ describe("createServer accepts", () => {
 });
 
 describe("the times of a drain", () => {
-  const fitted = (given: Parameters<typeof resolveDrainOptions>[0]): ReturnType<typeof resolveDrainOptions> =>
-    resolveDrainOptions(given, drainDefaults, "drain.");
+  const fitted = (given: Partial<DrainOptions>): DrainOptions => completeDrainOptions(given);
 
   test.for([
     { lameDuck: 1000, deadline: 1000 },

@@ -1,0 +1,88 @@
+/** The way from an accepted socket to an upgrade request: who has come in and not yet asked for anything. */
+import type { IncomingMessage } from "node:http";
+import type { Duplex } from "node:stream";
+import { now } from "./clock.js";
+import { RETRY_AFTER, type Refusals } from "./refusal.js";
+
+/** What a doorway needs and tells. */
+export interface DoorwayOwner {
+  readonly refusals: Refusals;
+  /** A socket that asks to be upgraded; it is the owner's from here on. */
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void;
+  /** Somebody who had not asked for anything, or whose plain request was under way, is gone. */
+  onGuestGone(): void;
+}
+
+/** Accepted sockets whose first request has not come yet. */
+export class Doorway {
+  readonly #owner: DoorwayOwner;
+  readonly #timeout: number;
+  readonly #silent = new Map<Duplex, { timer: NodeJS.Timeout | undefined; acceptedAt: number }>();
+  #accepted = 0;
+
+  /** `timeout`: ms until a silent socket is refused; Infinity when that is somebody else's business. */
+  constructor(owner: DoorwayOwner, timeout: number) {
+    this.#owner = owner;
+    this.#timeout = timeout;
+  }
+
+  /** Sockets that were ever accepted. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
+  /** Sockets that have not asked for anything. */
+  get silent(): number {
+    return this.#silent.size;
+  }
+
+  enter(socket: Duplex): void {
+    this.#accepted++;
+    const refuse = (): void => this.#owner.refusals.refuse(socket, 408, "The handshake took too long.");
+    const timer = this.#timeout === Infinity ? undefined : setTimeout(refuse, this.#timeout);
+    this.#silent.set(socket, { timer, acceptedAt: now() });
+    socket.once("close", () => {
+      if (this.leave(socket) !== undefined) this.#owner.onGuestGone();
+    });
+  }
+
+  /** The socket has asked for something. Returns when it was accepted, if that was seen and it was silent until now. */
+  leave(socket: Duplex): number | undefined {
+    const entry = this.#silent.get(socket);
+    clearTimeout(entry?.timer);
+    this.#silent.delete(socket);
+    return entry?.acceptedAt;
+  }
+
+  /** Hands a socket that asks to be upgraded to the owner. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // Its errors are followed by 'close', where they are dealt with.
+    socket.on("error", () => {});
+    this.#owner.onUpgrade(request, socket, head, this.leave(socket) ?? now());
+  }
+
+  refuseSilent(): void {
+    for (const socket of this.#silent.keys()) {
+      this.#owner.refusals.refuse(socket, 503, "The server is closing.", RETRY_AFTER);
+    }
+  }
+
+  destroySilent(): void {
+    for (const socket of this.#silent.keys()) socket.destroy();
+  }
+}
+
+/** The head of a request, without the parser's objects. */
+export function headOf(request: IncomingMessage): {
+  method: string;
+  url: string;
+  httpVersion: string;
+  headers: IncomingMessage["headers"];
+} {
+  return {
+    method: request.method ?? "",
+    url: request.url ?? "",
+    httpVersion: request.httpVersion,
+    headers: request.headers,
+  };
+}

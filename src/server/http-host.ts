@@ -1,0 +1,200 @@
+/**
+ * A caller's HTTP server: we take the upgrades to our paths, leave everything else to the caller, and see to it that
+ * plain HTTP goes down with us, which Node does not do: its `close()` waits for silent and kept-alive connections.
+ */
+import { once } from "node:events";
+import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Server as HttpsServer } from "node:https";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { Server as TlsServer } from "node:tls";
+import { Doorway } from "./doorway.js";
+import { InvalidOptionError } from "./errors.js";
+import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+
+/** One server's share of an HTTP server: the upgrades to its path. */
+export class HttpHostListener implements Listener {
+  readonly owner: ListenerOwner;
+  /** The only path, or undefined for all that nobody else has claimed. */
+  readonly path: string | undefined;
+  readonly #server: HttpServer | HttpsServer;
+  #host: HttpHost | undefined;
+
+  constructor(server: HttpServer | HttpsServer, owner: ListenerOwner, path: string | undefined) {
+    this.#server = server;
+    this.owner = owner;
+    this.path = path;
+  }
+
+  async open(): Promise<AddressInfo | string> {
+    this.#host = HttpHost.claim(this.#server, this);
+    if (!this.#server.listening) await once(this.#server, "listening");
+    return this.#server.address()!;
+  }
+
+  address(): AddressInfo | string | null {
+    return this.#server.address();
+  }
+
+  get guests(): number {
+    return this.#host?.isDraining ? this.#host.guests : 0;
+  }
+
+  async stopAccepting(): Promise<void> {
+    if (this.#host?.beginDraining(this)) await this.#host.stopAccepting();
+  }
+
+  stopAcceptingNow(): void {
+    if (this.#host?.beginDraining(this)) this.#host.stopAcceptingNow();
+  }
+
+  refuseSilent(): void {
+    if (this.#host?.isDraining) this.#host.refuseSilent();
+  }
+
+  destroy(): Promise<void> {
+    this.#host?.release(this);
+    return Promise.resolve();
+  }
+}
+
+/** What we have put on one HTTP server, for all of our servers that share it. */
+class HttpHost {
+  static readonly #hosts = new WeakMap<HttpServer | HttpsServer, HttpHost>();
+
+  readonly #server: HttpServer | HttpsServer;
+  readonly #doorway: Doorway;
+  readonly #claims = new Set<HttpHostListener>();
+  readonly #leaving = new Set<HttpHostListener>();
+  readonly #responses = new Set<ServerResponse>();
+  #accepted = 0;
+  #draining = false;
+
+  /** @throws {@link InvalidOptionError} when another server has claimed the path. */
+  static claim(server: HttpServer | HttpsServer, listener: HttpHostListener): HttpHost {
+    let host = HttpHost.#hosts.get(server);
+    if (host === undefined) {
+      host = new HttpHost(server, listener);
+      HttpHost.#hosts.set(server, host);
+    }
+    for (const claim of host.#claims) {
+      if (claim.path === listener.path) {
+        throw new InvalidOptionError(
+          "path",
+          listener.path,
+          "another one: a server on the same HTTP server has claimed this one already",
+        );
+      }
+    }
+    host.#claims.add(listener);
+    return host;
+  }
+
+  private constructor(server: HttpServer | HttpsServer, first: HttpHostListener) {
+    this.#server = server;
+    const owner = {
+      refusals: first.owner.refusals,
+      onUpgrade: () => {},
+      onGuestGone: () => this.#tellGuestGone(),
+    };
+    // Who connects to somebody else's server and says nothing is that server's to time out.
+    this.#doorway = new Doorway(owner, Infinity);
+    server.on("connection", this.#onConnection);
+    if (server instanceof TlsServer) server.on("secureConnection", this.#onSocket);
+    server.on("upgrade", this.#onUpgrade);
+    server.prependListener("request", this.#onRequest);
+  }
+
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  get guests(): number {
+    return this.#doorway.silent + this.#responses.size;
+  }
+
+  /** Returns whether the last of the servers is leaving, so that the HTTP server goes down with it. */
+  beginDraining(listener: HttpHostListener): boolean {
+    this.#leaving.add(listener);
+    return this.#leaving.size === this.#claims.size;
+  }
+
+  async stopAccepting(): Promise<void> {
+    this.#drainHttp();
+    await untilNobodyComes(() => this.#accepted);
+    this.stopAcceptingNow();
+  }
+
+  stopAcceptingNow(): void {
+    this.#drainHttp();
+    if (this.#server.listening) this.#server.close();
+    this.#server.closeIdleConnections();
+  }
+
+  #drainHttp(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const response of this.#responses) endConnectionWith(response);
+  }
+
+  refuseSilent(): void {
+    this.#doorway.refuseSilent();
+  }
+
+  release(listener: HttpHostListener): void {
+    this.#claims.delete(listener);
+    this.#leaving.delete(listener);
+    if (this.#claims.size > 0) return;
+    HttpHost.#hosts.delete(this.#server);
+    if (this.#draining) this.#server.closeAllConnections();
+    this.#server.off("connection", this.#onConnection);
+    this.#server.off("secureConnection", this.#onSocket);
+    this.#server.off("upgrade", this.#onUpgrade);
+    this.#server.off("request", this.#onRequest);
+  }
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#accepted++;
+    if (!(this.#server instanceof TlsServer)) this.#onSocket(socket);
+  };
+
+  readonly #onSocket = (socket: Socket): void => this.#doorway.enter(socket);
+
+  readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const path = (request.url ?? "").split("?", 1)[0];
+    const claims = [...this.#claims];
+    const claim = claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
+    const acceptedAt = this.#doorway.leave(socket) ?? performance.now();
+    if (claim !== undefined) {
+      socket.on("error", () => {});
+      // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
+      (socket as Socket).allowHalfOpen = true;
+      claim.owner.onUpgrade(request, socket, head, acceptedAt);
+    } else if (this.#server.listenerCount("upgrade") === 1) {
+      // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
+      socket.on("error", () => {});
+      claims[0]?.owner.refusals.refuse(socket, 404, "There is no WebSocket at this path.");
+    }
+  };
+
+  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#doorway.leave(request.socket);
+    this.#responses.add(response);
+    if (this.#draining) endConnectionWith(response);
+    response.once("close", () => {
+      this.#responses.delete(response);
+      this.#tellGuestGone();
+      // Its connection counts as idle from the next turn on.
+      if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
+    });
+  };
+
+  #tellGuestGone(): void {
+    for (const claim of this.#claims) claim.owner.onGuestGone();
+  }
+}
+
+/** This answer is the last one on its connection. */
+function endConnectionWith(response: ServerResponse): void {
+  if (!response.headersSent) response.setHeader("Connection", "close");
+}

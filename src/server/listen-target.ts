@@ -1,0 +1,50 @@
+/** What `listen` takes, and which listener that means. */
+import { Server as HttpServer } from "node:http";
+import { Server as HttpsServer } from "node:https";
+import { Server as NetServer, type ListenOptions } from "node:net";
+import { InvalidOptionError } from "./errors.js";
+import { HttpHostListener } from "./http-host.js";
+import type { Listener, ListenerOwner } from "./listener.js";
+import { SocketListener } from "./socket-listener.js";
+
+/**
+ * Where to listen: a port, Node's options for `net.Server.listen` (port and host, path, or fd), or a server of the
+ * caller's from `node:http`, `node:https`, `node:net` or `node:tls`, listening already or not.
+ */
+export type ListenTarget = number | ListenOptions | HttpServer | HttpsServer | NetServer;
+
+/**
+ * The listener for a target.
+ * @throws {@link InvalidOptionError} when the target is none.
+ */
+export function listenerFor(
+  target: ListenTarget,
+  owner: ListenerOwner,
+  { path, handshakeTimeout }: { path: string | undefined; handshakeTimeout: number },
+): Listener {
+  if (target instanceof HttpServer || target instanceof HttpsServer) {
+    return new HttpHostListener(target, owner, path);
+  }
+  if (target instanceof NetServer) return new SocketListener(target, undefined, owner, handshakeTimeout);
+  return new SocketListener(
+    new NetServer({ allowHalfOpen: true }),
+    checkOptions(target),
+    owner,
+    handshakeTimeout,
+  );
+}
+
+function checkOptions(target: number | ListenOptions): ListenOptions {
+  const options: ListenOptions & { fd?: number } =
+    typeof target === "number" ? { port: target } : { ...target };
+  const { port, path, fd } = options;
+  const isPort = Number.isInteger(port) && port! >= 0 && port! <= 65_535;
+  const isPath = port === undefined && typeof path === "string" && path !== "";
+  const isDescriptor = port === undefined && path === undefined && Number.isInteger(fd) && fd! >= 0;
+  if (isPort || isPath || isDescriptor) return options;
+  throw new InvalidOptionError(
+    "listen",
+    target,
+    "a port from 0 to 65 535, { port, host }, { path }, { fd }, or a server of node:http, https, net or tls",
+  );
+}

@@ -1,0 +1,166 @@
+/**
+ * A listening socket whose connections are all ours: one that we open, or a caller's `net.Server` or `tls.Server`.
+ * Node's HTTP parser reads the handshakes; plain requests are refused.
+ */
+import { once } from "node:events";
+import { createServer, type Server as HttpServer } from "node:http";
+import type { AddressInfo, ListenOptions, Server as NetServer, Socket } from "node:net";
+import { Server as TlsServer, type TLSSocket } from "node:tls";
+import { readHandshake } from "../wire/handshake.js";
+import { defer } from "./deferred.js";
+import { Doorway, headOf } from "./doorway.js";
+import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { SocketFile } from "./socket-file.js";
+
+/** How long the last sockets, destroyed already, get to be gone. */
+const RELEASE_TIMEOUT = 100;
+
+export class SocketListener implements Listener {
+  readonly #server: NetServer;
+  readonly #options: ListenOptions | undefined;
+  readonly #owner: ListenerOwner;
+  readonly #http: HttpServer;
+  readonly #doorway: Doorway;
+  /** Sockets of a `tls.Server` whose TLS handshake is under way, by their other end. */
+  readonly #encrypting = new Map<string, Socket>();
+  #accepted = 0;
+  #socketFile: SocketFile | undefined;
+  readonly #gone = defer<void>();
+
+  /** `options` is where to listen; undefined for a caller's server, which listens where the caller says. */
+  constructor(
+    server: NetServer,
+    options: ListenOptions | undefined,
+    owner: ListenerOwner,
+    handshakeTimeout: number,
+  ) {
+    this.#server = server;
+    this.#options = options;
+    this.#owner = owner;
+    this.#doorway = new Doorway(owner, handshakeTimeout);
+    this.#http = this.#createParser();
+    this.#server.once("close", this.#onClose);
+    this.#server.on("connection", this.#onConnection);
+    if (server instanceof TlsServer) server.on("secureConnection", this.#onSocket);
+  }
+
+  get guests(): number {
+    return this.#doorway.silent + this.#encrypting.size;
+  }
+
+  async open(): Promise<AddressInfo | string> {
+    if (this.#options === undefined) {
+      if (!this.#server.listening) await once(this.#server, "listening");
+      return this.address()!;
+    }
+    const { path } = this.#options;
+    if (path === undefined || !SocketFile.isNeededFor(path)) {
+      await this.#bind(this.#options);
+      return this.address()!;
+    }
+    const socketFile = new SocketFile(path);
+    await this.#bind({ ...this.#options, path: socketFile.boundPath });
+    try {
+      socketFile.publish();
+    } catch (error) {
+      this.#server.close();
+      throw error;
+    }
+    this.#socketFile = socketFile;
+    return path;
+  }
+
+  async #bind(options: ListenOptions): Promise<void> {
+    this.#server.listen(options);
+    // `once` rejects when 'error' comes first.
+    await once(this.#server, "listening");
+    // From here on an error is one of accepting, such as EMFILE: it must not end the process.
+    this.#server.on("error", (error) => this.#owner.onListenerError(error));
+  }
+
+  address(): AddressInfo | string | null {
+    if (!this.#server.listening) return null;
+    return this.#socketFile?.path ?? this.#server.address();
+  }
+
+  async stopAccepting(): Promise<void> {
+    await untilNobodyComes(() => this.#accepted);
+    this.stopAcceptingNow();
+  }
+
+  stopAcceptingNow(): void {
+    if (!this.#server.listening) return;
+    try {
+      this.#socketFile?.unpublish();
+    } catch (error) {
+      this.#owner.onListenerError(error);
+    }
+    this.#server.close();
+  }
+
+  refuseSilent(): void {
+    this.#doorway.refuseSilent();
+    for (const socket of this.#encrypting.values()) socket.destroy();
+  }
+
+  async destroy(): Promise<void> {
+    this.stopAcceptingNow();
+    this.#doorway.destroySilent();
+    for (const socket of this.#encrypting.values()) socket.destroy();
+    const timer = setTimeout(() => this.#gone.resolve(), RELEASE_TIMEOUT);
+    await this.#gone.promise;
+    clearTimeout(timer);
+    this.#server.off("close", this.#onClose);
+    this.#server.off("connection", this.#onConnection);
+    this.#server.off("secureConnection", this.#onSocket);
+  }
+
+  readonly #onClose = (): void => this.#gone.resolve();
+
+  readonly #onConnection = (socket: Socket): void => {
+    this.#accepted++;
+    if (!(this.#server instanceof TlsServer)) return this.#onSocket(socket);
+    const key = otherEnd(socket);
+    this.#encrypting.set(key, socket);
+    socket.once("close", () => {
+      if (this.#encrypting.delete(key)) this.#owner.onGuestGone();
+    });
+  };
+
+  readonly #onSocket = (socket: Socket | TLSSocket): void => {
+    this.#encrypting.delete(otherEnd(socket));
+    // A caller's server may end our side with the peer's; the replies to a peer that has sent all it has come after.
+    socket.allowHalfOpen = true;
+    this.#doorway.enter(socket);
+    this.#http.emit("connection", socket);
+  };
+
+  #createParser(): HttpServer {
+    const http = createServer({ requireHostHeader: false });
+    // The handshake has a limit of its own, from the accepted socket on.
+    http.headersTimeout = 0;
+    http.requestTimeout = 0;
+    const { refusals } = this.#owner;
+    http.on("upgrade", (request, socket, head) => this.#doorway.upgrade(request, socket, head));
+    http.on("request", (request) => {
+      const refusal = readHandshake(headOf(request));
+      // Not through Node's response: it destroys the socket with whatever the client still sends unread.
+      request.resume();
+      if ("status" in refusal) {
+        refusals.refuse(request.socket, refusal.status, refusal.message, refusal.headers);
+      } else {
+        refusals.refuse(request.socket, 400, "The header 'Connection: Upgrade' is missing.");
+      }
+    });
+    http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      if (error.code === "HPE_HEADER_OVERFLOW")
+        refusals.refuse(socket, 431, "The request's head is too large.");
+      else refusals.refuse(socket, 400, "This is not HTTP.");
+    });
+    return http;
+  }
+}
+
+function otherEnd(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}
