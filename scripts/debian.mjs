@@ -1,5 +1,5 @@
 /**
- * What the tests use that npm does not bring: other people's clients. Each is looked for in Debian's place first.
+ * What the tests use that npm does not bring: other people's clients, and what makes certificates. Each is looked for in Debian's place first.
  */
 import { spawnSync } from "node:child_process";
 
@@ -33,6 +33,11 @@ export const programs = {
     debianPackage: "chromium",
     find: () =>
       firstThatRuns(["/usr/bin/chromium", "chromium", "chromium-browser", "google-chrome"], ["--version"]),
+  },
+  openssl: {
+    what: "openssl, for certificates",
+    debianPackage: "openssl",
+    find: () => firstThatRuns(["openssl"], ["version"]),
   },
 };
 

@@ -46,6 +46,11 @@ export class Doorway {
     });
   }
 
+  /** A socket that has entered before, and is silent again. */
+  comeBack(socket: Duplex): void {
+    this.#silent.set(socket, { timer: undefined, acceptedAt: now() });
+  }
+
   /** The socket has asked for something. Returns when it was accepted, if that was seen and it was silent until now. */
   leave(socket: Duplex): number | undefined {
     const entry = this.#silent.get(socket);

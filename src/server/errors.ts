@@ -33,8 +33,8 @@ export class InvalidOptionError extends LastcallError {
 
 /** The server cannot do what was asked in the state that it is in. */
 export class ServerStateError extends LastcallError {
-  constructor(message: string) {
-    super("LASTCALL_SERVER_STATE", message);
+  constructor(message: string, options?: ErrorOptions) {
+    super("LASTCALL_SERVER_STATE", message, options);
   }
 }
 

@@ -11,6 +11,7 @@ import { Server as TlsServer } from "node:tls";
 import { Doorway } from "./doorway.js";
 import { InvalidOptionError } from "./errors.js";
 import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { TlsHandshakes } from "./tls-handshakes.js";
 
 /** One server's share of an HTTP server: the upgrades to its path. */
 export class HttpHostListener implements Listener {
@@ -18,6 +19,7 @@ export class HttpHostListener implements Listener {
   /** The only path, or undefined for all that nobody else has claimed. */
   readonly path: string | undefined;
   readonly #server: HttpServer | HttpsServer;
+  readonly #opening = new AbortController();
   #host: HttpHost | undefined;
 
   constructor(server: HttpServer | HttpsServer, owner: ListenerOwner, path: string | undefined) {
@@ -28,8 +30,17 @@ export class HttpHostListener implements Listener {
 
   async open(): Promise<AddressInfo | string> {
     this.#host = HttpHost.claim(this.#server, this);
-    if (!this.#server.listening) await once(this.#server, "listening");
+    try {
+      if (!this.#server.listening) await once(this.#server, "listening", { signal: this.#opening.signal });
+    } catch (error) {
+      this.#host.release(this);
+      throw error;
+    }
     return this.#server.address()!;
+  }
+
+  abandonOpening(): void {
+    this.#opening.abort();
   }
 
   address(): AddressInfo | string | null {
@@ -67,6 +78,10 @@ class HttpHost {
   readonly #claims = new Set<HttpHostListener>();
   readonly #leaving = new Set<HttpHostListener>();
   readonly #responses = new Set<ServerResponse>();
+  /** How many of them are under way on a connection: requests may be pipelined. */
+  readonly #responsesOn = new Map<Socket, number>();
+  /** Sockets whose TLS handshake is under way. */
+  readonly #encrypting: TlsHandshakes;
   #accepted = 0;
   #draining = false;
 
@@ -99,6 +114,7 @@ class HttpHost {
     };
     // Who connects to somebody else's server and says nothing is that server's to time out.
     this.#doorway = new Doorway(owner, Infinity);
+    this.#encrypting = new TlsHandshakes(() => this.#tellGuestGone());
     server.on("connection", this.#onConnection);
     if (server instanceof TlsServer) server.on("secureConnection", this.#onSocket);
     server.on("upgrade", this.#onUpgrade);
@@ -110,7 +126,7 @@ class HttpHost {
   }
 
   get guests(): number {
-    return this.#doorway.silent + this.#responses.size;
+    return this.#doorway.silent + this.#encrypting.size + this.#responses.size;
   }
 
   /** Returns whether the last of the servers is leaving, so that the HTTP server goes down with it. */
@@ -139,6 +155,7 @@ class HttpHost {
 
   refuseSilent(): void {
     this.#doorway.refuseSilent();
+    this.#encrypting.destroyAll();
   }
 
   release(listener: HttpHostListener): void {
@@ -146,7 +163,10 @@ class HttpHost {
     this.#leaving.delete(listener);
     if (this.#claims.size > 0) return;
     HttpHost.#hosts.delete(this.#server);
-    if (this.#draining) this.#server.closeAllConnections();
+    if (this.#draining) {
+      this.#encrypting.destroyAll();
+      this.#server.closeAllConnections();
+    }
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);
     this.#server.off("upgrade", this.#onUpgrade);
@@ -155,10 +175,14 @@ class HttpHost {
 
   readonly #onConnection = (socket: Socket): void => {
     this.#accepted++;
-    if (!(this.#server instanceof TlsServer)) this.#onSocket(socket);
+    if (this.#server instanceof TlsServer) this.#encrypting.begin(socket);
+    else this.#onSocket(socket);
   };
 
-  readonly #onSocket = (socket: Socket): void => this.#doorway.enter(socket);
+  readonly #onSocket = (socket: Socket): void => {
+    this.#encrypting.end(socket);
+    this.#doorway.enter(socket);
+  };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     const path = (request.url ?? "").split("?", 1)[0];
@@ -173,16 +197,26 @@ class HttpHost {
     } else if (this.#server.listenerCount("upgrade") === 1) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
       socket.on("error", () => {});
-      claims[0]?.owner.refusals.refuse(socket, 404, "There is no WebSocket at this path.");
+      claims.at(-1)?.owner.refusals.refuse(socket, 404, "There is no WebSocket at this path.");
     }
   };
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    this.#doorway.leave(request.socket);
+    const { socket } = request;
+    this.#doorway.leave(socket);
     this.#responses.add(response);
+    this.#responsesOn.set(socket, (this.#responsesOn.get(socket) ?? 0) + 1);
     if (this.#draining) endConnectionWith(response);
     response.once("close", () => {
       this.#responses.delete(response);
+      const others = this.#responsesOn.get(socket)! - 1;
+      if (others > 0) {
+        this.#responsesOn.set(socket, others);
+      } else {
+        this.#responsesOn.delete(socket);
+        // Kept alive: the head of its next request may be under way.
+        if (!socket.destroyed) this.#doorway.comeBack(socket);
+      }
       this.#tellGuestGone();
       // Its connection counts as idle from the next turn on.
       if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());

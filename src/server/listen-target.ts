@@ -11,7 +11,7 @@ import { SocketListener } from "./socket-listener.js";
  * Where to listen: a port, Node's options for `net.Server.listen` (port and host, path, or fd), or a server of the
  * caller's from `node:http`, `node:https`, `node:net` or `node:tls`, listening already or not.
  */
-export type ListenTarget = number | ListenOptions | HttpServer | HttpsServer | NetServer;
+export type ListenTarget = number | ListenOptions | { fd: number } | HttpServer | HttpsServer | NetServer;
 
 /**
  * The listener for a target.
@@ -34,7 +34,7 @@ export function listenerFor(
   );
 }
 
-function checkOptions(target: number | ListenOptions): ListenOptions {
+function checkOptions(target: number | ListenOptions | { fd: number }): ListenOptions {
   const options: ListenOptions & { fd?: number } =
     typeof target === "number" ? { port: target } : { ...target };
   const { port, path, fd } = options;

@@ -19,6 +19,8 @@ export interface Listener {
   /** Begins to listen; rejects with Node's error when it cannot. */
   open(): Promise<AddressInfo | string>;
   address(): AddressInfo | string | null;
+  /** Stops waiting for a caller's server that does not listen yet: `open` rejects. */
+  abandonOpening(): void;
   /** Whom a shutdown waits for beside connections: sockets that have not asked for anything, and plain requests. */
   readonly guests: number;
   /** Stops accepting as soon as nobody waits to be accepted. */

@@ -51,7 +51,9 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
    * @throws {@link ServerStateError} when the server has listened before.
    * @throws Node's error (for example `EADDRINUSE`) when the system refuses.
    */
-  listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
+  listen(
+    target: number | (ListenOptions & { path?: never }) | { fd: number } | NetServer,
+  ): Promise<AddressInfo>;
   /** Begins to listen on a Unix socket, and resolves with its path. Throws as for a port. */
   listen(target: ListenOptions & { path: string }): Promise<string>;
   /** Begins to listen on either, and resolves with the address or the path. Throws as for a port. */
@@ -164,7 +166,8 @@ class LastcallServer<Principal>
       return address;
     } catch (error) {
       this.#listener = undefined;
-      throw error;
+      if (this.#shutdown === undefined) throw error;
+      throw new ServerStateError("The server was shut down before it listened.", { cause: error });
     }
   }
 
@@ -177,7 +180,7 @@ class LastcallServer<Principal>
     close?.addEventListener("abort", onClose, { once: true });
     try {
       if (shutdown?.aborted) onShutdown();
-      else if (listen !== undefined) await this.listen(listen);
+      else if (listen !== undefined) await this.#listenUnlessDown(listen);
       else if (this.#state === "idle") {
         throw new ServerStateError(
           "There is nothing to run: give `listen`, or call server.listen() before run().",
@@ -187,6 +190,16 @@ class LastcallServer<Principal>
     } finally {
       shutdown?.removeEventListener("abort", onShutdown);
       close?.removeEventListener("abort", onClose);
+    }
+  }
+
+  async #listenUnlessDown(target: ListenTarget): Promise<void> {
+    const wasDown = this.#shutdown !== undefined;
+    try {
+      await this.listen(target);
+    } catch (error) {
+      // Told to stop before it listened: that ends in a report, not in an error.
+      if (wasDown || this.#shutdown === undefined) throw error;
     }
   }
 
@@ -289,11 +302,13 @@ class LastcallServer<Principal>
   // For the shutdown
 
   async closeDoor(): Promise<void> {
+    this.#listener?.abandonOpening();
     await this.#listening?.catch(() => {});
     await this.#listener?.stopAccepting().catch((error: unknown) => this.reportError(error));
   }
 
   closeDoorNow(): void {
+    this.#listener?.abandonOpening();
     this.#listener?.stopAcceptingNow();
     void this.#listening?.then(
       () => this.#listener?.stopAcceptingNow(),

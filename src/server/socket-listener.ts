@@ -11,6 +11,7 @@ import { defer } from "./deferred.js";
 import { Doorway, headOf } from "./doorway.js";
 import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { SocketFile } from "./socket-file.js";
+import { TlsHandshakes } from "./tls-handshakes.js";
 
 /** How long the last sockets, destroyed already, get to be gone. */
 const RELEASE_TIMEOUT = 100;
@@ -21,8 +22,9 @@ export class SocketListener implements Listener {
   readonly #owner: ListenerOwner;
   readonly #http: HttpServer;
   readonly #doorway: Doorway;
-  /** Sockets of a `tls.Server` whose TLS handshake is under way, by their other end. */
-  readonly #encrypting = new Map<string, Socket>();
+  /** Sockets of a `tls.Server` whose TLS handshake is under way. */
+  readonly #encrypting: TlsHandshakes;
+  readonly #opening = new AbortController();
   #accepted = 0;
   #socketFile: SocketFile | undefined;
   readonly #gone = defer<void>();
@@ -38,6 +40,7 @@ export class SocketListener implements Listener {
     this.#options = options;
     this.#owner = owner;
     this.#doorway = new Doorway(owner, handshakeTimeout);
+    this.#encrypting = new TlsHandshakes(() => owner.onGuestGone());
     this.#http = this.#createParser();
     this.#server.once("close", this.#onClose);
     this.#server.on("connection", this.#onConnection);
@@ -50,7 +53,12 @@ export class SocketListener implements Listener {
 
   async open(): Promise<AddressInfo | string> {
     if (this.#options === undefined) {
-      if (!this.#server.listening) await once(this.#server, "listening");
+      try {
+        if (!this.#server.listening) await once(this.#server, "listening", { signal: this.#opening.signal });
+      } catch (error) {
+        this.#letGo();
+        throw error;
+      }
       return this.address()!;
     }
     const { path } = this.#options;
@@ -78,6 +86,10 @@ export class SocketListener implements Listener {
     this.#server.on("error", (error) => this.#owner.onListenerError(error));
   }
 
+  abandonOpening(): void {
+    this.#opening.abort();
+  }
+
   address(): AddressInfo | string | null {
     if (!this.#server.listening) return null;
     return this.#socketFile?.path ?? this.#server.address();
@@ -100,16 +112,21 @@ export class SocketListener implements Listener {
 
   refuseSilent(): void {
     this.#doorway.refuseSilent();
-    for (const socket of this.#encrypting.values()) socket.destroy();
+    this.#encrypting.destroyAll();
   }
 
   async destroy(): Promise<void> {
     this.stopAcceptingNow();
     this.#doorway.destroySilent();
-    for (const socket of this.#encrypting.values()) socket.destroy();
+    this.#encrypting.destroyAll();
     const timer = setTimeout(() => this.#gone.resolve(), RELEASE_TIMEOUT);
     await this.#gone.promise;
     clearTimeout(timer);
+    this.#letGo();
+  }
+
+  /** Takes our listeners off a caller's server. */
+  #letGo(): void {
     this.#server.off("close", this.#onClose);
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);
@@ -119,16 +136,12 @@ export class SocketListener implements Listener {
 
   readonly #onConnection = (socket: Socket): void => {
     this.#accepted++;
-    if (!(this.#server instanceof TlsServer)) return this.#onSocket(socket);
-    const key = otherEnd(socket);
-    this.#encrypting.set(key, socket);
-    socket.once("close", () => {
-      if (this.#encrypting.delete(key)) this.#owner.onGuestGone();
-    });
+    if (this.#server instanceof TlsServer) this.#encrypting.begin(socket);
+    else this.#onSocket(socket);
   };
 
   readonly #onSocket = (socket: Socket | TLSSocket): void => {
-    this.#encrypting.delete(otherEnd(socket));
+    this.#encrypting.end(socket);
     // A caller's server may end our side with the peer's; the replies to a peer that has sent all it has come after.
     socket.allowHalfOpen = true;
     this.#doorway.enter(socket);
@@ -159,8 +172,4 @@ export class SocketListener implements Listener {
     });
     return http;
   }
-}
-
-function otherEnd(socket: Socket): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

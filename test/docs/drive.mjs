@@ -23,11 +23,11 @@ export async function freePort() {
  * Connects, also to a server that does not listen yet.
  *
  * @param {number} port
- * @param {{ headers?: Record<string, string>, protocols?: string[] }} [options]
+ * @param {{ headers?: Record<string, string>, protocols?: string[], path?: string }} [options]
  */
-export async function connect(port, { headers = {}, protocols = [] } = {}) {
+export async function connect(port, { headers = {}, protocols = [], path = "" } = {}) {
   for (;;) {
-    const socket = new WebSocket(`ws://127.0.0.1:${port}`, protocols, { headers });
+    const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers });
     /** @type {string[]} */
     const messages = [];
     socket.on("message", (data) => messages.push(String(data)));

@@ -69,6 +69,19 @@ await assert.rejects(drive.converse(port, ["hello"]), /401/);
 await server.shutdown();`,
   },
   {
+    marker: "createHttpServer",
+    replace: ["8080", "0"],
+    before: `const handler = async (connection) => {
+  for await (const message of connection) connection.send(message);
+};`,
+    after: `const { port } = http.address();
+assert.equal(await (await fetch(\`http://127.0.0.1:\${port}/\`)).text(), "plain HTTP is yours");
+assert.deepEqual(await drive.converse(port, ["hello"], { path: "/chat" }), ["hello"]);
+await assert.rejects(drive.converse(port, ["hello"]), /404/);
+await server.shutdown();
+assert.equal(http.listening, false);`,
+  },
+  {
     marker: "x-forwarded-for",
     after: `const headers = { "x-forwarded-for": "10.9.9.9, 192.0.2.7" };
 assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,

@@ -1,5 +1,5 @@
 /**
- * Clients that npm does not bring. A suite that needs one says `describe.skipIf(!hasChromium)`; `npm test` installs
+ * Programs that npm does not bring. A suite that needs one says `describe.skipIf(!hasChromium)`; `npm test` installs
  * them where it can, says visibly what is skipped where it cannot, and fails with CI=true.
  */
 import { programs } from "../../scripts/debian.mjs";
@@ -10,5 +10,6 @@ export const python = programs.pythonWebsockets.find();
 /** A Chromium to run headless, or undefined. */
 export const chromium = programs.chromium.find();
 
+export const hasOpenssl = programs.openssl.find() !== undefined;
 export const hasPythonWebsockets = python !== undefined;
 export const hasChromium = chromium !== undefined;
