@@ -18,6 +18,8 @@ export class Doorway {
   readonly #owner: DoorwayOwner;
   readonly #timeout: number;
   readonly #silent = new Map<Duplex, { timer: NodeJS.Timeout | undefined; acceptedAt: number }>();
+  /** Those whose 'close' we listen to. */
+  readonly #watched = new WeakSet<Duplex>();
   #accepted = 0;
 
   /** `timeout`: ms until a silent socket is refused; Infinity when that is somebody else's business. */
@@ -40,15 +42,21 @@ export class Doorway {
     this.#accepted++;
     const refuse = (): void => this.#owner.refusals.refuse(socket, 408, "The handshake took too long.");
     const timer = this.#timeout === Infinity ? undefined : setTimeout(refuse, this.#timeout);
+    this.#note(socket, timer);
+  }
+
+  /** A socket is silent again; it need not have entered here, when it is older than this doorway. */
+  comeBack(socket: Duplex): void {
+    this.#note(socket, undefined);
+  }
+
+  #note(socket: Duplex, timer: NodeJS.Timeout | undefined): void {
     this.#silent.set(socket, { timer, acceptedAt: now() });
+    if (this.#watched.has(socket)) return;
+    this.#watched.add(socket);
     socket.once("close", () => {
       if (this.leave(socket) !== undefined) this.#owner.onGuestGone();
     });
-  }
-
-  /** A socket that has entered before, and is silent again. */
-  comeBack(socket: Duplex): void {
-    this.#silent.set(socket, { timer: undefined, acceptedAt: now() });
   }
 
   /** The socket has asked for something. Returns when it was accepted, if that was seen and it was silent until now. */

@@ -8,6 +8,7 @@ import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
+import { now } from "./clock.js";
 import { Doorway } from "./doorway.js";
 import { InvalidOptionError } from "./errors.js";
 import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
@@ -188,7 +189,7 @@ class HttpHost {
     const path = (request.url ?? "").split("?", 1)[0];
     const claims = [...this.#claims];
     const claim = claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
-    const acceptedAt = this.#doorway.leave(socket) ?? performance.now();
+    const acceptedAt = this.#doorway.leave(socket) ?? now();
     if (claim !== undefined) {
       socket.on("error", () => {});
       // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.

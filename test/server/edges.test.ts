@@ -1,6 +1,9 @@
 /** Edges where two mechanisms meet, each of which was once wrong. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
+import { Agent, createServer as createHttpServer, request, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -319,5 +322,33 @@ describe("a later call of shutdown()", () => {
     const report = await server.shutdown({ deadline: ms(20_000) });
     expect(started.length).toBeLessThan(20);
     expect(report.messages.handedBack).toBe(40 - started.length);
+  });
+});
+
+describe("a caller's HTTP server that has had clients before us", () => {
+  test("does not hold a shutdown for a kept-alive connection that is older and gone by then", async () => {
+    const http = createHttpServer((_request, response) => response.end("plain"));
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    const { port } = http.address() as AddressInfo;
+    const agent = new Agent({ keepAlive: true });
+    const get = async (): Promise<void> => {
+      const [response] = (await once(request({ port, host: "127.0.0.1", agent }).end(), "response")) as [
+        IncomingMessage,
+      ];
+      response.resume();
+      await once(response, "end");
+    };
+    await get();
+    const server = createServer(echo);
+    await server.listen(http);
+    await get();
+    agent.destroy();
+    await work(ms(20));
+    const startedAt = performance.now();
+    const report = await server.shutdown({ handshakeGrace: ms(2000) });
+    expect(performance.now() - startedAt).toBeLessThan(ms(1500));
+    expect(report.outcome).toBe("clean");
+    expect(http.listening).toBe(false);
   });
 });
