@@ -1,8 +1,12 @@
 /** Every file in examples/ runs, does what it says, and goes down clean on SIGTERM. */
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
-import { expect, it } from "vitest";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
+import { selfSignedCertificate } from "../tools/certificate.js";
+import { hasOpenssl } from "../tools/debian.js";
 import { startNode, type Running } from "../tools/run-process.js";
 
 interface Client {
@@ -14,8 +18,8 @@ interface Client {
 }
 
 async function connect(example: Running, path = "", headers: Record<string, string> = {}): Promise<Client> {
-  const [url] = await example.printed(/ws:\S+/);
-  const socket = new WebSocket(url + path, { headers });
+  const [url] = await example.printed(/wss?:\S+/);
+  const socket = new WebSocket(url + path, { headers, rejectUnauthorized: false });
   const messages: string[] = [];
   socket.on("message", (data: Buffer) => messages.push(data.toString()));
   const closed = new Promise<number>((resolve) => socket.once("close", resolve));
@@ -34,6 +38,9 @@ const cleanShutdown = {
 
 it("has a test for every example", () => {
   expect(readdirSync(new URL("../../examples", import.meta.url)).sort()).toEqual([
+    "express.mjs",
+    "fastify.mjs",
+    "https.mjs",
     "push.mjs",
     "server.mjs",
     "sign-in.mjs",
@@ -103,3 +110,51 @@ it("sign-in.mjs refuses strangers with 401", async () => {
   example.child.kill("SIGTERM");
   expect(await example.ended).toEqual(cleanShutdown);
 });
+
+it.each(["express.mjs", "fastify.mjs"])(
+  "%s has WebSockets and HTTP on one port, and finishes both",
+  async (file) => {
+    const example = startNode([`examples/${file}`, "--port", "0", "--work", "100"]);
+    const client = await connect(example, "/ws");
+    const [, port] = await example.printed(/:(\d+)/);
+    const ready = await fetch(`http://127.0.0.1:${port}/readyz`);
+    expect({ status: ready.status, body: await ready.text() }).toEqual({ status: 200, body: "OK" });
+    for (const request of ["one", "two", "three"]) client.socket.send(request);
+    await client.received(1);
+    const slow = fetch(`http://127.0.0.1:${port}/slow`);
+    await client.received(2);
+    example.child.kill("SIGTERM");
+    expect(await client.closed).toBe(1012);
+    expect(client.messages).toEqual(["done: one", "done: two", "done: three"]);
+    expect(await (await slow).text()).toBe("done");
+    expect(await example.ended).toEqual(cleanShutdown);
+  },
+);
+
+it.skipIf(!hasOpenssl)(
+  "https.mjs serves WebSockets over TLS with the key and certificate given",
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), "lastcall-"));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const { key, cert } = selfSignedCertificate();
+    const files = { key: join(folder, "key.pem"), cert: join(folder, "cert.pem") };
+    writeFileSync(files.key, key);
+    writeFileSync(files.cert, cert);
+    const example = startNode([
+      "examples/https.mjs",
+      "--port",
+      "0",
+      "--key",
+      files.key,
+      "--cert",
+      files.cert,
+    ]);
+    const client = await connect(example);
+    client.socket.send("hello");
+    await client.received(1);
+    example.child.kill("SIGTERM");
+    expect(await client.closed).toBe(1012);
+    expect(client.messages).toEqual(["done: hello"]);
+    expect(await example.ended).toEqual(cleanShutdown);
+  },
+);
