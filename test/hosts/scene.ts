@@ -71,7 +71,11 @@ export class Scene {
     await this.#idle.closed();
     expect(this.#idle.ended).toBe("FIN");
     expect(this.#idle.answers).toMatchObject([{ status: 200, connection: "keep-alive", body: "fast" }]);
-    expect(this.working.server.state).toBe("draining");
+    const { server } = this.working;
+    await eventually(() => server.connections.size === 0);
+    // If nobody waited for the slow request, the shutdown would be over in the next turn.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    expect(server.state).toBe("draining");
     expect(this.#slow.ended).toBe(undefined);
     this.#answer.open();
     await this.#slow.closed();
