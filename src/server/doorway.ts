@@ -7,8 +7,6 @@ import { RETRY_AFTER, type Refusals } from "./refusal.js";
 /** What a doorway needs and tells. */
 export interface DoorwayOwner {
   readonly refusals: Refusals;
-  /** A socket that asks to be upgraded; it is the owner's from here on. */
-  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void;
   /** Somebody who had not asked for anything, or whose plain request was under way, is gone. */
   onGuestGone(): void;
 }
@@ -65,13 +63,6 @@ export class Doorway {
     clearTimeout(entry?.timer);
     this.#silent.delete(socket);
     return entry?.acceptedAt;
-  }
-
-  /** Hands a socket that asks to be upgraded to the owner. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // Its errors are followed by 'close', where they are dealt with.
-    socket.on("error", () => {});
-    this.#owner.onUpgrade(request, socket, head, this.leave(socket) ?? now());
   }
 
   refuseSilent(): void {

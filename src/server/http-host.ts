@@ -12,6 +12,7 @@ import { now } from "./clock.js";
 import { Doorway } from "./doorway.js";
 import { InvalidOptionError } from "./errors.js";
 import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { Refusals } from "./refusal.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 
 /** One server's share of an HTTP server: the upgrades to its path. */
@@ -76,6 +77,7 @@ class HttpHost {
 
   readonly #server: HttpServer | HttpsServer;
   readonly #doorway: Doorway;
+  readonly #refusals: Refusals;
   readonly #claims = new Set<HttpHostListener>();
   readonly #leaving = new Set<HttpHostListener>();
   readonly #responses = new Set<ServerResponse>();
@@ -90,7 +92,7 @@ class HttpHost {
   static claim(server: HttpServer | HttpsServer, listener: HttpHostListener): HttpHost {
     let host = HttpHost.#hosts.get(server);
     if (host === undefined) {
-      host = new HttpHost(server, listener);
+      host = new HttpHost(server);
       HttpHost.#hosts.set(server, host);
     }
     for (const claim of host.#claims) {
@@ -106,16 +108,14 @@ class HttpHost {
     return host;
   }
 
-  private constructor(server: HttpServer | HttpsServer, first: HttpHostListener) {
+  private constructor(server: HttpServer | HttpsServer) {
     this.#server = server;
-    const owner = {
-      refusals: first.owner.refusals,
-      onUpgrade: () => {},
-      onGuestGone: () => this.#tellGuestGone(),
-    };
+    const onGuestGone = (): void => this.#tellGuestGone();
+    // Not those of one of our servers: it may be gone while the others still refuse.
+    this.#refusals = new Refusals(onGuestGone);
     // Who connects to somebody else's server and says nothing is that server's to time out.
-    this.#doorway = new Doorway(owner, Infinity);
-    this.#encrypting = new TlsHandshakes(() => this.#tellGuestGone());
+    this.#doorway = new Doorway({ refusals: this.#refusals, onGuestGone }, Infinity);
+    this.#encrypting = new TlsHandshakes(onGuestGone);
     server.on("connection", this.#onConnection);
     if (server instanceof TlsServer) server.on("secureConnection", this.#onSocket);
     server.on("upgrade", this.#onUpgrade);
@@ -127,7 +127,7 @@ class HttpHost {
   }
 
   get guests(): number {
-    return this.#doorway.silent + this.#encrypting.size + this.#responses.size;
+    return this.#doorway.silent + this.#encrypting.size + this.#responses.size + this.#refusals.open;
   }
 
   /** Returns whether the last of the servers is leaving, so that the HTTP server goes down with it. */
@@ -166,6 +166,7 @@ class HttpHost {
     HttpHost.#hosts.delete(this.#server);
     if (this.#draining) {
       this.#encrypting.destroyAll();
+      this.#refusals.destroyAll();
       this.#server.closeAllConnections();
     }
     this.#server.off("connection", this.#onConnection);
@@ -191,14 +192,12 @@ class HttpHost {
     const claim = claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
     const acceptedAt = this.#doorway.leave(socket) ?? now();
     if (claim !== undefined) {
-      socket.on("error", () => {});
       // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
       (socket as Socket).allowHalfOpen = true;
       claim.owner.onUpgrade(request, socket, head, acceptedAt);
     } else if (this.#server.listenerCount("upgrade") === 1) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
-      socket.on("error", () => {});
-      claims.at(-1)?.owner.refusals.refuse(socket, 404, "There is no WebSocket at this path.");
+      this.#refusals.refuse(socket, 404, "There is no WebSocket at this path.");
     }
   };
 

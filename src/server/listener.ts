@@ -1,10 +1,14 @@
 /** What a server listens with, seen by the server. */
+import type { IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Duplex } from "node:stream";
 import { now } from "./clock.js";
 import type { DoorwayOwner } from "./doorway.js";
 
 /** What a listener needs and tells. */
 export interface ListenerOwner extends DoorwayOwner {
+  /** A socket that asks to be upgraded; it is the owner's from here on. */
+  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void;
   /** A socket could not be accepted, or a name not be removed. */
   onListenerError(error: unknown): void;
 }

@@ -35,6 +35,7 @@ export class Refusals {
   ): void {
     if (socket.destroyed || socket.writableEnded) return;
     publish("upgrade", () => ({ event: "refused", status }));
+    socket.on("error", () => {}); // its 'close' follows
     socket.end(responseOf(status, message, headers));
     socket.resume();
     const timer = setTimeout(() => socket.destroy(), REFUSED_TIMEOUT);

@@ -7,6 +7,7 @@ import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo, ListenOptions, Server as NetServer, Socket } from "node:net";
 import { Server as TlsServer, type TLSSocket } from "node:tls";
 import { readHandshake } from "../wire/handshake.js";
+import { now } from "./clock.js";
 import { defer } from "./deferred.js";
 import { Doorway, headOf } from "./doorway.js";
 import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
@@ -154,7 +155,9 @@ export class SocketListener implements Listener {
     http.headersTimeout = 0;
     http.requestTimeout = 0;
     const { refusals } = this.#owner;
-    http.on("upgrade", (request, socket, head) => this.#doorway.upgrade(request, socket, head));
+    http.on("upgrade", (request, socket, head) => {
+      this.#owner.onUpgrade(request, socket, head, this.#doorway.leave(socket) ?? now());
+    });
     http.on("request", (request) => {
       const refusal = readHandshake(headOf(request));
       // Not through Node's response: it destroys the socket with whatever the client still sends unread.

@@ -77,6 +77,8 @@ export class Upgrades<Principal> {
 
   /** Answers an upgrade request. `acceptedAt` is when its socket was accepted: the handshake's time runs from there. */
   handle(message: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void {
+    // Its errors are followed by 'close', where they are dealt with.
+    socket.on("error", () => {});
     // Refused already, for being late or for what came before it; Node's parser does not know that.
     if (!socket.writable) return;
     const request = headOf(message);

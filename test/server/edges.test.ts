@@ -352,3 +352,24 @@ describe("a caller's HTTP server that has had clients before us", () => {
     expect(http.listening).toBe(false);
   });
 });
+
+describe("an HTTP server that outlives one of our servers on it", () => {
+  test("is left by the last of them without a refused socket, which has read its answer", async () => {
+    const http = createHttpServer();
+    http.listen(0, "127.0.0.1");
+    await once(http, "listening");
+    const { port } = http.address() as AddressInfo;
+    const [first, last] = [createServer(echo, { path: "/first" }), createServer(echo, { path: "/last" })];
+    await first.listen(http);
+    await last.listen(http);
+    await first.shutdown();
+    const client = await connectRaw(port, { path: "/neither", answersEnd: false });
+    client.sendHandshake();
+    await client.until(() => client.ended !== undefined);
+    expect([client.response?.status, client.ended]).toEqual([404, "FIN"]);
+    await last.shutdown();
+    const open = await new Promise((resolve) => http.getConnections((_error, count) => resolve(count)));
+    expect(open).toBe(0);
+    client.destroy();
+  });
+});
