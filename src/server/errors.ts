@@ -6,6 +6,9 @@
  *   ├── ServerStateError              LASTCALL_SERVER_STATE        the server cannot do that any more, or not yet
  *   ├── ConnectionGoneError           LASTCALL_CONNECTION_GONE     the connection can no longer deliver
  *   └── UpgradeRejected               LASTCALL_UPGRADE_REJECTED    thrown by `authenticate` to refuse a handshake
+ *
+ * Two reach `onError` only, as plain LastcallErrors: LASTCALL_PROTOCOL_NOT_OFFERED, when the function given as
+ * `protocols` chose what it could not, and LASTCALL_TLS_HANDSHAKE, when clients cannot come in through TLS.
  */
 
 /** The root of the library's errors. `code` is stable; messages are prose and may change. */
@@ -25,8 +28,12 @@ export class InvalidOptionError extends LastcallError {
   /** The option's name, for example `drain.deadline`. */
   readonly option: string;
 
-  constructor(option: string, given: unknown, allowed: string) {
-    super("LASTCALL_INVALID_OPTION", `${option} must be ${allowed}; it was ${describeValue(given)}.`);
+  constructor(option: string, given: unknown, allowed: string, options?: ErrorOptions) {
+    super(
+      "LASTCALL_INVALID_OPTION",
+      `${option} must be ${allowed}; it was ${describeValue(given)}.`,
+      options,
+    );
     this.option = option;
   }
 }

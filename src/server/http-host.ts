@@ -2,7 +2,6 @@
  * A caller's HTTP server: we take the upgrades to our paths, leave everything else to the caller, and see to it that
  * plain HTTP goes down with us, which Node does not do: its `close()` waits for silent and kept-alive connections.
  */
-import { once } from "node:events";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
@@ -11,7 +10,7 @@ import { Server as TlsServer } from "node:tls";
 import { now } from "./clock.js";
 import { Doorway } from "./doorway.js";
 import { InvalidOptionError } from "./errors.js";
-import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { Refusals } from "./refusal.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 
@@ -33,7 +32,7 @@ export class HttpHostListener implements Listener {
   async open(): Promise<AddressInfo | string> {
     this.#host = HttpHost.claim(this.#server, this);
     try {
-      if (!this.#server.listening) await once(this.#server, "listening", { signal: this.#opening.signal });
+      await untilListening(this.#server, this.#opening.signal);
     } catch (error) {
       this.#host.release(this);
       throw error;
@@ -115,9 +114,14 @@ class HttpHost {
     this.#refusals = new Refusals(onGuestGone);
     // Who connects to somebody else's server and says nothing is that server's to time out.
     this.#doorway = new Doorway({ refusals: this.#refusals, onGuestGone }, Infinity);
-    this.#encrypting = new TlsHandshakes(onGuestGone);
+    this.#encrypting = new TlsHandshakes(onGuestGone, (error) => {
+      for (const claim of this.#claims) claim.owner.onListenerError(error);
+    });
     server.on("connection", this.#onConnection);
-    if (server instanceof TlsServer) server.on("secureConnection", this.#onSocket);
+    if (server instanceof TlsServer) {
+      server.on("secureConnection", this.#onSocket);
+      server.on("tlsClientError", this.#encrypting.onFailed);
+    }
     server.on("upgrade", this.#onUpgrade);
     server.prependListener("request", this.#onRequest);
   }
@@ -171,6 +175,7 @@ class HttpHost {
     }
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);
+    this.#server.off("tlsClientError", this.#encrypting.onFailed);
     this.#server.off("upgrade", this.#onUpgrade);
     this.#server.off("request", this.#onRequest);
   }

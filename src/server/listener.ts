@@ -1,9 +1,11 @@
 /** What a server listens with, seen by the server. */
+import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { now } from "./clock.js";
 import type { DoorwayOwner } from "./doorway.js";
+import { ServerStateError } from "./errors.js";
 
 /** What a listener needs and tells. */
 export interface ListenerOwner extends DoorwayOwner {
@@ -20,7 +22,7 @@ export interface ListenerOwner extends DoorwayOwner {
  * nothing of its own behind when `destroy` has resolved.
  */
 export interface Listener {
-  /** Begins to listen; rejects with Node's error when it cannot. */
+  /** Begins to listen; rejects with Node's error when it cannot, and with ours for a server that was closed. */
   open(): Promise<AddressInfo | string>;
   address(): AddressInfo | string | null;
   /** Stops waiting for a caller's server that does not listen yet: `open` rejects. */
@@ -52,4 +54,38 @@ export async function untilNobodyComes(accepted: () => number): Promise<void> {
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
   } while (accepted() !== before && now() < limit);
+}
+
+/**
+ * Resolves when a caller's server listens.
+ * @throws {@link ServerStateError} when it was closed, or is closed meanwhile; Node's error when it cannot listen.
+ */
+export async function untilListening(server: NetServer, signal: AbortSignal): Promise<void> {
+  if (server.listening) return;
+  if (hasListened(server)) throw closedError();
+  const settled = new AbortController();
+  const stop = { signal: AbortSignal.any([signal, settled.signal]) };
+  const closed = async (): Promise<never> => {
+    await once(server, "close", stop);
+    throw closedError();
+  };
+  try {
+    await Promise.race([once(server, "listening", stop), closed()]);
+  } finally {
+    settled.abort();
+  }
+}
+
+/**
+ * Whether a server that does not listen now did so before. Node has no public way to tell; this property is what
+ * `listen()` leaves, and where it is missing one day, such a server is waited for like one that never listened.
+ */
+function hasListened(server: NetServer): boolean {
+  return typeof (server as { _connectionKey?: unknown })["_connectionKey"] === "string";
+}
+
+function closedError(): ServerStateError {
+  return new ServerStateError(
+    "The server given to listen() was closed. Give it after its own listen(), or give a new one.",
+  );
 }

@@ -10,7 +10,8 @@ import { readHandshake } from "../wire/handshake.js";
 import { now } from "./clock.js";
 import { defer } from "./deferred.js";
 import { Doorway, headOf } from "./doorway.js";
-import { untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { InvalidOptionError } from "./errors.js";
+import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { SocketFile } from "./socket-file.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 
@@ -41,11 +42,17 @@ export class SocketListener implements Listener {
     this.#options = options;
     this.#owner = owner;
     this.#doorway = new Doorway(owner, handshakeTimeout);
-    this.#encrypting = new TlsHandshakes(() => owner.onGuestGone());
+    this.#encrypting = new TlsHandshakes(
+      () => owner.onGuestGone(),
+      (error) => owner.onListenerError(error),
+    );
     this.#http = this.#createParser();
     this.#server.once("close", this.#onClose);
     this.#server.on("connection", this.#onConnection);
-    if (server instanceof TlsServer) server.on("secureConnection", this.#onSocket);
+    if (server instanceof TlsServer) {
+      server.on("secureConnection", this.#onSocket);
+      server.on("tlsClientError", this.#encrypting.onFailed);
+    }
   }
 
   get guests(): number {
@@ -55,7 +62,7 @@ export class SocketListener implements Listener {
   async open(): Promise<AddressInfo | string> {
     if (this.#options === undefined) {
       try {
-        if (!this.#server.listening) await once(this.#server, "listening", { signal: this.#opening.signal });
+        await untilListening(this.#server, this.#opening.signal);
       } catch (error) {
         this.#letGo();
         throw error;
@@ -81,8 +88,17 @@ export class SocketListener implements Listener {
 
   async #bind(options: ListenOptions): Promise<void> {
     this.#server.listen(options);
-    // `once` rejects when 'error' comes first.
-    await once(this.#server, "listening");
+    try {
+      // `once` rejects when 'error' comes first.
+      await once(this.#server, "listening");
+    } catch (error) {
+      const { fd } = options as { fd?: number };
+      if (fd === undefined) throw error;
+      // Node says only EINVAL.
+      throw new InvalidOptionError("fd", fd, "the descriptor of a bound TCP or Unix socket", {
+        cause: error,
+      });
+    }
     // From here on an error is one of accepting, such as EMFILE: it must not end the process.
     this.#server.on("error", (error) => this.#owner.onListenerError(error));
   }
@@ -131,6 +147,7 @@ export class SocketListener implements Listener {
     this.#server.off("close", this.#onClose);
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);
+    this.#server.off("tlsClientError", this.#encrypting.onFailed);
   }
 
   readonly #onClose = (): void => this.#gone.resolve();

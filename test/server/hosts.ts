@@ -80,6 +80,7 @@ const EVENTS = [
   "request",
   "connection",
   "secureConnection",
+  "tlsClientError",
   "close",
   "error",
   "listening",
