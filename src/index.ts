@@ -26,6 +26,7 @@ export {
   ServerStateError,
   UpgradeRejected,
 } from "./server/errors.js";
+export type { CompressionOptions } from "./server/compression.js";
 export type { ListenTarget } from "./server/listen-target.js";
 export type { DrainOptions } from "./drain/options.js";
 export type { DrainReport, TroubledConnection } from "./drain/report.js";

@@ -9,11 +9,14 @@ import { encodeClosePayload } from "../wire/close.js";
 import { Decoder, type DecoderOptions, type DecoderSink } from "../wire/decoder.js";
 import { encodeFrame, Opcode } from "../wire/frame.js";
 import type { Violation } from "../wire/violation.js";
+import { CompressingOutbox } from "./compressing-outbox.js";
+import type { Compression } from "./compression.js";
 import { Outbox, type EncodedMessage, type OutboxOwner } from "./outbox.js";
 
 /** What a channel tells its owner. */
 export interface ChannelOwner {
   onMessage(data: string | Buffer): void;
+  onCompressedMessage(payload: Buffer, isText: boolean): void;
   /** A Pong for the Ping with this number, and so for all before it. */
   onPong(nonce: number): void;
   /** The peer has read up to a place that it had not read to before. */
@@ -44,18 +47,26 @@ export class Channel implements DecoderSink, OutboxOwner {
   readonly #socket: Duplex;
   readonly #owner: ChannelOwner;
   readonly #decoder: Decoder;
-  readonly #outbox: Outbox;
+  readonly #outbox: Outbox | CompressingOutbox;
   #pings = 0;
   #progressPings = 0;
   #progressPongs = 0;
   #closeSent = false;
   #error: Error | undefined;
 
-  constructor(socket: Duplex, owner: ChannelOwner, options: Omit<DecoderOptions, "masked">) {
+  /** `compression`: as it was agreed on, if it was. */
+  constructor(
+    socket: Duplex,
+    owner: ChannelOwner,
+    { maxPayload, maxFragments }: Pick<DecoderOptions, "maxPayload" | "maxFragments">,
+    compression: Compression | undefined,
+  ) {
     this.#socket = socket;
     this.#owner = owner;
-    this.#decoder = new Decoder(this, { ...options, masked: true });
-    this.#outbox = new Outbox(socket, this);
+    const compressed = compression !== undefined;
+    this.#decoder = new Decoder(this, { maxPayload, maxFragments, masked: true, compression: compressed });
+    const outbox = new Outbox(socket, this);
+    this.#outbox = compressed ? new CompressingOutbox(outbox, compression) : outbox;
   }
 
   /** Begins to read; `head` is what came behind the handshake. */
@@ -78,6 +89,11 @@ export class Channel implements DecoderSink, OutboxOwner {
   /** Messages accepted for sending that are not wholly with the kernel. */
   get bufferedMessages(): number {
     return this.#outbox.bufferedMessages;
+  }
+
+  /** Whether something that is to be sent waits for us, and not for the peer. */
+  get isCompressing(): boolean {
+    return this.#outbox instanceof CompressingOutbox && this.#outbox.isCompressing;
   }
 
   /** True when no frame and no fragmented message is partial. */
@@ -125,6 +141,11 @@ export class Channel implements DecoderSink, OutboxOwner {
     this.#outbox.flushAndEnd();
   }
 
+  /** Decodes nothing any more: what was read is broken. Reading goes on. */
+  endDecoding(): void {
+    this.#decoder.finish();
+  }
+
   pause(): void {
     this.#socket.pause();
   }
@@ -149,6 +170,10 @@ export class Channel implements DecoderSink, OutboxOwner {
 
   onMessage(data: string | Buffer): void {
     this.#owner.onMessage(data);
+  }
+
+  onCompressedMessage(payload: Buffer, isText: boolean): void {
+    this.#owner.onCompressedMessage(payload, isText);
   }
 
   onPing(payload: Buffer): void {

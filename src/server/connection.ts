@@ -7,6 +7,7 @@ import type { RequestHead } from "../wire/handshake.js";
 import type { Violation } from "../wire/violation.js";
 import { bytesOf } from "./bytes.js";
 import { Channel, type ChannelOwner } from "./channel.js";
+import type { Compression } from "./compression.js";
 import { checkCloseCode, checkCloseReason } from "./close-status.js";
 import { defer, type Deferred } from "./deferred.js";
 import { publish } from "./diagnostics.js";
@@ -43,6 +44,8 @@ export interface ConnectionInfo<Principal> {
   protocol: string;
   principal: Principal;
   remoteAddress: string;
+  /** As it was agreed on, if it was. */
+  compression: Compression | undefined;
 }
 
 /** The connection behind the public interface, which is its first part. */
@@ -63,6 +66,7 @@ export class ServedConnection<Principal>
   readonly remoteAddress: string;
 
   readonly #host: ConnectionHost<Principal>;
+  readonly #compression: Compression | undefined;
   readonly #channel: Channel;
   readonly #inbox: Inbox;
   readonly #run = new HandlerRun(this);
@@ -94,8 +98,9 @@ export class ServedConnection<Principal>
     this.protocol = info.protocol;
     this.principal = info.principal;
     this.remoteAddress = info.remoteAddress;
-    this.#channel = new Channel(socket, this, host.options);
-    this.#inbox = new Inbox(this, host.options.inboxLimit);
+    this.#compression = info.compression;
+    this.#channel = new Channel(socket, this, host.options, info.compression);
+    this.#inbox = new Inbox(this, host.options.inboxLimit, info.compression);
   }
 
   // For the handler: the public interface
@@ -202,6 +207,13 @@ export class ServedConnection<Principal>
     this.#updateIdle();
   }
 
+  onInflateFailed(violation: Violation, droppedBehind: number): void {
+    this.#host.tally.handedBack += droppedBehind;
+    this.#channel.endDecoding();
+    this.onViolation(violation);
+    this.#updateIdle();
+  }
+
   // From the handler's run
 
   onHandlerError(error: unknown): void {
@@ -224,6 +236,11 @@ export class ServedConnection<Principal>
   onMessage(data: string | Buffer): void {
     if (this.#inbox.isCut) this.#host.tally.handedBack++;
     else this.#inbox.push(data);
+  }
+
+  onCompressedMessage(payload: Buffer, isText: boolean): void {
+    if (this.#inbox.isCut) this.#host.tally.handedBack++;
+    else this.#inbox.pushCompressed(payload, isText);
   }
 
   onRead(): void {
@@ -327,7 +344,12 @@ export class ServedConnection<Principal>
     this.#signal.abort(gone("Nobody can hear an answer any more"));
   }
 
+  get isCompressing(): boolean {
+    return this.#channel.isCompressing;
+  }
+
   finishEnding(): void {
+    this.#compression?.release();
     this.#host.connectionClosed(this);
   }
 
@@ -400,6 +422,7 @@ export class ServedConnection<Principal>
     };
     this.#host.tally.abandoned += this.#inbox.inHand;
     this.#dispatch({ type: "force" });
+    this.#compression?.release();
   }
 
   #tellDraining(): void {

@@ -15,6 +15,8 @@ export interface EndingTarget {
   destroySocket(): void;
   abortSignal(): void;
   finishEnding(): void;
+  /** Whether something that is to be sent waits for us, and not for the peer. */
+  readonly isCompressing: boolean;
 }
 
 export class Ending {
@@ -110,6 +112,10 @@ export class Ending {
     this.#timerAt = Infinity;
     // After a busy loop, timers come before the sockets: what has arrived meanwhile must be seen first, or a peer
     // would be taken for silent because we were.
-    setImmediate(() => this.dispatch({ type: "tick" }));
+    setImmediate(() => {
+      // A peer is not to blame for what it was not sent yet.
+      if (this.#target.isCompressing) this.dispatch({ type: "progress" });
+      this.dispatch({ type: "tick" });
+    });
   };
 }

@@ -3,10 +3,16 @@
  *
  * It is the back-pressure too. A loop gets its next message when its owner allows it; and when too much waits, the
  * owner is told to stop reading, until half of that is gone.
+ *
+ * Compressed messages wait as they came, and are inflated here, one after the other and only as far ahead of the loops
+ * as there is room: so they keep their place in the order, the cut and the last call hold for them as for others, and
+ * a message that inflates a thousandfold is charged as what it is.
  */
+import type { Violation } from "../wire/violation.js";
+import type { Compression } from "./compression.js";
 import type { Message } from "./handler.js";
 import type { MessageIterator, MessageSource } from "./iterator.js";
-import { MessageQueue } from "./message-queue.js";
+import { CompressedMessage, MessageQueue } from "./message-queue.js";
 import type { InboxLimit } from "./options.js";
 
 /** What an inbox asks and tells. */
@@ -18,6 +24,8 @@ export interface InboxOwner {
   onInboxLow(): void;
   /** A loop is finished with messages that it had in hand. */
   onFinished(messages: number): void;
+  /** A message cannot be inflated; it and those behind it, so many, were dropped. */
+  onInflateFailed(violation: Violation, droppedBehind: number): void;
 }
 
 interface Waiter {
@@ -28,15 +36,18 @@ interface Waiter {
 export class Inbox implements MessageSource {
   readonly #owner: InboxOwner;
   readonly #limit: InboxLimit;
+  readonly #compression: Compression | undefined;
   readonly #queue = new MessageQueue();
+  #inflating = false;
   #waiters: Waiter[] = [];
   #inHand = 0;
   #full = false;
   #cut = false;
 
-  constructor(owner: InboxOwner, limit: InboxLimit) {
+  constructor(owner: InboxOwner, limit: InboxLimit, compression: Compression | undefined) {
     this.#owner = owner;
     this.#limit = limit;
+    this.#compression = compression;
   }
 
   /** Messages that wait to be started. */
@@ -64,6 +75,11 @@ export class Inbox implements MessageSource {
     this.deliver();
   }
 
+  pushCompressed(payload: Buffer, isText: boolean): void {
+    this.#queue.push(new CompressedMessage(payload, isText));
+    this.#inflateNext();
+  }
+
   /** Looks at the limit; called when all messages of a chunk have been pushed. */
   checkLimit(): void {
     if (this.#full || this.#cut) return;
@@ -74,8 +90,8 @@ export class Inbox implements MessageSource {
 
   take(iterator: MessageIterator): Promise<IteratorResult<Message, void>> {
     if (this.#waiters.length === 0 && this.#owner.mayDeliver()) {
-      if (this.#queue.length > 0) return Promise.resolve({ value: this.#start(iterator), done: false });
-      if (this.#cut) return Promise.resolve({ value: undefined, done: true });
+      if (this.#queue.ready > 0) return Promise.resolve({ value: this.#start(iterator), done: false });
+      if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
     }
     return new Promise((resolve) => this.#waiters.push({ iterator, resolve }));
   }
@@ -98,15 +114,19 @@ export class Inbox implements MessageSource {
   /** Gives loops that wait what there is for them. */
   deliver(): void {
     while (this.#waiters.length > 0 && this.#owner.mayDeliver()) {
-      if (this.#queue.length > 0) {
+      if (this.#queue.ready > 0) {
         const { iterator, resolve } = this.#waiters.shift()!;
         resolve({ value: this.#start(iterator), done: false });
-      } else if (this.#cut) {
+      } else if (this.#isOver) {
         this.#waiters.shift()!.resolve({ value: undefined, done: true });
       } else {
         return;
       }
     }
+  }
+
+  get #isOver(): boolean {
+    return this.#cut && this.#queue.length === 0;
   }
 
   /** Takes nothing more: what is queued is still delivered, then loops end. */
@@ -131,7 +151,33 @@ export class Inbox implements MessageSource {
     if (this.#queue.charged <= this.#limit.bytes / 2 && this.#queue.length <= this.#limit.messages / 2) {
       this.#becomeLow();
     }
+    this.#inflateNext();
     return message;
+  }
+
+  /** Inflates the next message, if it is the next to be started or there is room to have it ready before that. */
+  #inflateNext(): void {
+    const next = this.#queue.firstCompressed;
+    if (next === undefined || this.#inflating) return;
+    if (this.#queue.ready > 0 && this.#queue.charged >= this.#limit.bytes) return;
+    this.#inflating = true;
+    this.#compression!.inflate(next.payload, next.isText, (result) => {
+      this.#inflating = false;
+      // Unless the queue was dropped meanwhile: then nothing is started any more.
+      if (this.#queue.firstCompressed === next) this.#takeInflated(result);
+    });
+  }
+
+  #takeInflated(result: Message | Violation): void {
+    if (typeof result === "object" && "violated" in result) {
+      this.#owner.onInflateFailed(result, this.#queue.dropFromFirstCompressed());
+      this.deliver();
+      return;
+    }
+    this.#queue.inflateFirst(result);
+    this.deliver();
+    this.checkLimit();
+    this.#inflateNext();
   }
 
   #becomeLow(): void {

@@ -1,14 +1,27 @@
 /** Messages in order, and what they are charged in memory. */
 import type { Message } from "./handler.js";
 
+/** A message as it came, before it is inflated. */
+export class CompressedMessage {
+  readonly payload: Buffer;
+  readonly isText: boolean;
+
+  constructor(payload: Buffer, isText: boolean) {
+    this.payload = payload;
+    this.isText = isText;
+  }
+}
+
 /** What each message is charged beside its length: an empty message takes memory too. */
 const MESSAGE_OVERHEAD = 128;
 
 /** A queue of received messages. */
 export class MessageQueue {
-  #messages: Message[] = [];
+  #messages: (Message | CompressedMessage)[] = [];
   #charges: number[] = [];
   #head = 0;
+  /** The place of the first message that is still compressed; the end of the queue when there is none. */
+  #firstCompressed = 0;
   #charged = 0;
   /** The memory that the newest binary message is a view of. */
   #chunk: ArrayBufferLike | undefined;
@@ -23,11 +36,46 @@ export class MessageQueue {
     return this.#charged;
   }
 
-  push(message: Message): void {
-    const charge = MESSAGE_OVERHEAD + this.#memoryOf(message);
+  /** Messages at the front that can be started: what waits to be inflated holds those behind it. */
+  get ready(): number {
+    return this.#firstCompressed - this.#head;
+  }
+
+  /** The first message that is still compressed. */
+  get firstCompressed(): CompressedMessage | undefined {
+    return this.#messages[this.#firstCompressed] as CompressedMessage | undefined;
+  }
+
+  push(message: Message | CompressedMessage): void {
+    const charge = this.#chargeFor(message);
     this.#messages.push(message);
     this.#charges.push(charge);
     this.#charged += charge;
+    this.#passInflated();
+  }
+
+  /** Puts the message in the place of the first compressed one. */
+  inflateFirst(message: Message): void {
+    const charge = this.#chargeFor(message);
+    this.#charged += charge - this.#charges[this.#firstCompressed]!;
+    this.#charges[this.#firstCompressed] = charge;
+    this.#messages[this.#firstCompressed] = message;
+    this.#passInflated();
+  }
+
+  #passInflated(): void {
+    while (
+      this.#firstCompressed < this.#messages.length &&
+      !(this.#messages[this.#firstCompressed] instanceof CompressedMessage)
+    ) {
+      this.#firstCompressed++;
+    }
+  }
+
+  #chargeFor(message: Message | CompressedMessage): number {
+    return (
+      MESSAGE_OVERHEAD + this.#memoryOf(message instanceof CompressedMessage ? message.payload : message)
+    );
   }
 
   /**
@@ -41,9 +89,9 @@ export class MessageQueue {
     return this.#chunk.byteLength;
   }
 
-  /** Takes the oldest message. The inbox is not empty. */
+  /** Takes the oldest message, which is ready. */
   shift(): Message {
-    const message = this.#messages[this.#head]!;
+    const message = this.#messages[this.#head] as Message;
     this.#charged -= this.#charges[this.#head]!;
     // It must not be kept alive from here until the array is compacted.
     this.#messages[this.#head] = "";
@@ -53,9 +101,18 @@ export class MessageQueue {
     } else if (this.#head >= 1024) {
       this.#messages.splice(0, this.#head);
       this.#charges.splice(0, this.#head);
+      this.#firstCompressed -= this.#head;
       this.#head = 0;
     }
     return message;
+  }
+
+  /** Drops the first compressed message and all behind it, and returns how many there were behind it. */
+  dropFromFirstCompressed(): number {
+    const dropped = this.#messages.length - this.#firstCompressed;
+    for (const charge of this.#charges.splice(this.#firstCompressed)) this.#charged -= charge;
+    this.#messages.length = this.#firstCompressed;
+    return dropped - 1;
   }
 
   /** Empties it and returns how many messages waited. */
@@ -64,6 +121,7 @@ export class MessageQueue {
     this.#messages = [];
     this.#charges = [];
     this.#head = 0;
+    this.#firstCompressed = 0;
     this.#charged = 0;
     this.#chunk = undefined;
     return length;

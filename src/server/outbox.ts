@@ -27,7 +27,7 @@ const MAX_FRAME_PAYLOAD = MAX_WRITE - 64;
 const PING_EVERY = 128 * 1024;
 
 /** Payloads up to this length are copied into a slab; longer ones are sent from where they are. */
-const MAX_COPIED_PAYLOAD = 8 * 1024;
+export const MAX_COPIED_PAYLOAD = 8 * 1024;
 
 const SHARED_SLAB_LENGTH = 64 * 1024;
 const OWN_SLAB_LENGTH = 16 * 1024;
@@ -64,6 +64,9 @@ interface Segment {
 /** A message that is encoded once and sent to many. */
 export type EncodedMessage = readonly Readonly<Segment>[];
 
+/** What a message begins with. */
+export type MessageOpcode = typeof Opcode.text | typeof Opcode.binary;
+
 /** What an outbox tells and asks. */
 export interface OutboxOwner {
   /** A write has left for the kernel. `bufferedAmount` is less than before. */
@@ -74,12 +77,19 @@ export interface OutboxOwner {
 
 /** Encodes a message into buffers of its own; the payload is not copied unless it is small or text. */
 export function encodeMessage(data: string | Uint8Array): EncodedMessage {
+  return typeof data === "string"
+    ? encodePayload(Opcode.text, Buffer.from(data))
+    : encodePayload(Opcode.binary, asBuffer(data));
+}
+
+/** The same for a payload that may be compressed already. */
+export function encodePayload(opcode: MessageOpcode, payload: Buffer, compressed = false): EncodedMessage {
   const segments: Segment[] = [];
-  const opcode = typeof data === "string" ? Opcode.text : Opcode.binary;
-  const payload = typeof data === "string" ? Buffer.from(data) : asBuffer(data);
   for (const [frameOpcode, part, final] of framesOf(opcode, payload)) {
     const header = Buffer.allocUnsafe(frameHeaderLength(part.length));
-    writeFrameHeader(header, 0, frameOpcode, part.length, final);
+    // Only the first frame says that the message is compressed (RFC 7692 §6.1).
+    const marked = compressed && frameOpcode === opcode;
+    writeFrameHeader(header, 0, frameOpcode, part.length, final, marked);
     if (part.length <= MAX_COPIED_PAYLOAD) {
       const bytes = Buffer.concat([header, part]);
       segments.push({ bytes, messages: final ? 1 : 0, startsFrame: true, endsFrame: true, nonce: 0 });
@@ -100,7 +110,7 @@ function* framesOf(opcode: Opcode, payload: Buffer): Generator<[Opcode, Buffer, 
   } while (start < payload.length);
 }
 
-function asBuffer(bytes: Uint8Array): Buffer {
+export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 

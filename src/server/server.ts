@@ -13,13 +13,8 @@ import type { Connection, Handler } from "./handler.js";
 import { Heartbeat } from "./heartbeat.js";
 import { listenerFor, type ListenTarget } from "./listen-target.js";
 import type { Listener } from "./listener.js";
-import {
-  checkDrainOptions,
-  completeDrainOptions,
-  resolveOptions,
-  type ResolvedOptions,
-  type ServerOptions,
-} from "./options.js";
+import { checkDrainOptions, completeDrainOptions, resolveOptions } from "./option-checks.js";
+import type { ResolvedOptions, ServerOptions } from "./options.js";
 import { encodeMessage } from "./outbox.js";
 import { Refusals } from "./refusal.js";
 import { Shutdown, type ShutdownHost } from "./shutdown.js";

@@ -12,6 +12,7 @@ import {
 } from "../wire/handshake.js";
 import type { ConnectionInfo } from "./connection.js";
 import { now } from "./clock.js";
+import type { Agreement } from "./compression.js";
 import { LastcallError, UpgradeRejected } from "./errors.js";
 import { headOf } from "./doorway.js";
 import type { ResolvedOptions } from "./options.js";
@@ -191,6 +192,11 @@ export class Upgrades<Principal> {
       this.#refuse(socket, 500, "The subprotocol could not be chosen.");
       return;
     }
+    const agreed = this.#agreeOnCompression(request);
+    if (agreed === "malformed") {
+      this.#refuse(socket, 400, "The Sec-WebSocket-Extensions header is malformed.");
+      return;
+    }
     // The last look, and nothing is awaited behind it: who gets a 101 is served.
     const closed = this.#host.closedBecause();
     if (closed !== undefined) {
@@ -201,14 +207,21 @@ export class Upgrades<Principal> {
     const { setNoDelay, remoteAddress } = socket as Partial<Socket>;
     // Frames leave as whole writes once per tick; Nagle would only hold them back.
     setNoDelay?.call(socket as Socket, true);
-    socket.write(switchingProtocols(handshake.key, protocol));
+    socket.write(switchingProtocols(handshake.key, protocol, agreed?.header));
     this.#host.open(socket, head, {
       id: String(++connectionCount),
       request,
       protocol: protocol ?? "",
       principal,
       remoteAddress: remoteAddress ?? "",
+      compression: agreed?.compression,
     });
+  }
+
+  /** Extensions are only looked at when there is one here. */
+  #agreeOnCompression({ headers }: RequestHead): Agreement | "malformed" | undefined {
+    const offers = headers["sec-websocket-extensions"];
+    return offers === undefined ? undefined : this.#host.options.compression?.negotiate(String(offers));
   }
 
   /** The subprotocol; an Error when the application's function threw or returned what was not offered. */

@@ -15,6 +15,11 @@ import type { Violation } from "./violation.js";
 export interface DecoderSink {
   /** A whole message: text as a string, binary as a Buffer that nothing overwrites later. */
   onMessage(data: string | Buffer): void;
+  /**
+   * A whole message that its sender has compressed (RFC 7692 §6.1), still to be inflated, and then to be checked for
+   * UTF-8 when it is text. Called only when `compression` was agreed on.
+   */
+  onCompressedMessage(payload: Buffer, isText: boolean): void;
   onPing(payload: Buffer): void;
   onPong(payload: Buffer): void;
   /** The peer's Close. Nothing follows it: bytes pushed later are dropped unread. */
@@ -31,12 +36,16 @@ export interface DecoderOptions {
   maxFragments: number;
   /** Whether frames must be masked: true for what clients send, false for what servers send (RFC 6455 §5.1). */
   masked: boolean;
+  /** Whether permessage-deflate was agreed on, which gives the first reserved bit its meaning (RFC 7692 §6). */
+  compression: boolean;
 }
 
 /** The longest frame header: 2 bytes, a 64-bit length and a masking key. */
 const LONGEST_HEADER = 14;
 
 const RESERVED_BITS = 0x70;
+/** The first reserved bit, RSV1. */
+const COMPRESSED = 0x40;
 const OPCODE_BITS = 0x0f;
 const CONTROL_BIT = 0x08;
 
@@ -63,6 +72,8 @@ export class Decoder {
   /** Opcode of the message whose fragments are arriving; undefined between messages. */
   #fragmentedOpcode: number | undefined;
   #fragments = 0;
+  /** Whether the current message is compressed; its first frame says so. */
+  #compressed = false;
   #message: Assembly | undefined;
   #control: Assembly | undefined;
 
@@ -171,6 +182,7 @@ export class Decoder {
       position += 4;
     }
     if (opcode < CONTROL_BIT && !this.#countFragment(final, opcode)) return undefined;
+    if (opcode === Opcode.text || opcode === Opcode.binary) this.#compressed = (first & COMPRESSED) !== 0;
     this.#final = final;
     this.#opcode = opcode;
     this.#missing = length;
@@ -185,8 +197,9 @@ export class Decoder {
     masked: boolean,
     length: number,
   ): string | undefined {
-    if ((first & RESERVED_BITS) !== 0)
-      return "a frame with a reserved bit set, but no extension was negotiated";
+    const reserved = first & RESERVED_BITS;
+    if (reserved !== 0 && !(reserved === COMPRESSED && this.#mayBeCompressed(opcode)))
+      return "a frame with a reserved bit set that no extension gives a meaning";
     if (!isDefined(opcode)) return `a frame with the undefined opcode ${opcode}`;
     if (masked !== this.#options.masked) {
       return masked ? "a masked frame from a server" : "a frame from a client without a mask";
@@ -202,6 +215,11 @@ export class Decoder {
       return "a new message before the fragmented one has ended";
     }
     return undefined;
+  }
+
+  /** Only the first frame of a message says whether it is compressed, RFC 7692 §6.1. */
+  #mayBeCompressed(opcode: number): boolean {
+    return this.#options.compression && (opcode === Opcode.text || opcode === Opcode.binary);
   }
 
   /** Counts a frame of a fragmented message; false when there are too many of them. */
@@ -273,7 +291,9 @@ export class Decoder {
   }
 
   #emitMessage(opcode: number, payload: Buffer): void {
-    if (opcode === Opcode.binary) {
+    if (this.#compressed) {
+      this.#sink.onCompressedMessage(payload, opcode === Opcode.text);
+    } else if (opcode === Opcode.binary) {
       this.#sink.onMessage(payload);
     } else if (isUtf8(payload)) {
       this.#sink.onMessage(payload.toString("utf8"));
@@ -292,19 +312,19 @@ export class Decoder {
       if ("violated" in status) {
         this.#refuse(status.violated, status.explanation);
       } else {
-        this.#finish();
+        this.finish();
         this.#sink.onClose(status.code, status.reason);
       }
     }
   }
 
   #refuse(violated: Violation["violated"], explanation: string): undefined {
-    this.#finish();
+    this.finish();
     this.#sink.onViolation({ violated, explanation });
   }
 
-  /** Nothing is read after this, so nothing is kept either. */
-  #finish(): void {
+  /** Decodes nothing any more, so nothing is kept either: what is pushed from here on is dropped unread. */
+  finish(): void {
     this.#finished = true;
     this.#partialHeader = undefined;
     this.#missing = undefined;

@@ -23,6 +23,8 @@ export const MAX_CONTROL_PAYLOAD = 125;
 export const MAX_HEADER_LENGTH = 10;
 
 const FIN = 0x80;
+/** RSV1: this message is compressed (RFC 7692 §6). */
+const COMPRESSED = 0x40;
 const MASKED = 0x80;
 const LENGTH_16 = 126;
 const LENGTH_64 = 127;
@@ -42,8 +44,9 @@ export function writeFrameHeader(
   opcode: Opcode,
   payloadLength: number,
   final = true,
+  compressed = false,
 ): number {
-  target[offset] = final ? FIN | opcode : opcode;
+  target[offset] = opcode | (final ? FIN : 0) | (compressed ? COMPRESSED : 0);
   if (payloadLength <= MAX_CONTROL_PAYLOAD) {
     target[offset + 1] = payloadLength;
     return offset + 2;
@@ -66,23 +69,25 @@ export interface FrameOptions {
   final?: boolean;
   /** The four bytes a client masks with (RFC 6455 §5.3). Default: no mask, as servers must send. */
   mask?: Uint8Array;
+  /** The payload is compressed, or the first part of what is (RFC 7692 §6.1). Default false. */
+  compressed?: boolean;
 }
 
 /** One frame as a Buffer of its own; the payload is copied. */
 export function encodeFrame(
   opcode: Opcode,
   payload: Uint8Array | string = "",
-  { final = true, mask }: FrameOptions = {},
+  { final = true, mask, compressed = false }: FrameOptions = {},
 ): Buffer {
   const bytes = typeof payload === "string" ? Buffer.from(payload) : payload;
   const headerLength = frameHeaderLength(bytes.length);
   if (mask === undefined) {
     const frame = Buffer.allocUnsafe(headerLength + bytes.length);
-    frame.set(bytes, writeFrameHeader(frame, 0, opcode, bytes.length, final));
+    frame.set(bytes, writeFrameHeader(frame, 0, opcode, bytes.length, final, compressed));
     return frame;
   }
   const frame = Buffer.allocUnsafe(headerLength + 4 + bytes.length);
-  writeFrameHeader(frame, 0, opcode, bytes.length, final);
+  writeFrameHeader(frame, 0, opcode, bytes.length, final, compressed);
   frame[1]! |= MASKED;
   frame.set(mask, headerLength);
   frame.set(bytes, headerLength + 4);

@@ -113,14 +113,15 @@ export function acceptKey(key: string): string {
     .digest("base64");
 }
 
-/** The answer that opens the connection (RFC 6455 §4.2.2). */
-export function switchingProtocols(key: string, protocol: string | undefined): string {
+/** The answer that opens the connection (RFC 6455 §4.2.2), with the subprotocol and extensions that were agreed on. */
+export function switchingProtocols(key: string, protocol: string | undefined, extensions?: string): string {
   return (
     "HTTP/1.1 101 Switching Protocols\r\n" +
     "Upgrade: websocket\r\n" +
     "Connection: Upgrade\r\n" +
     `Sec-WebSocket-Accept: ${acceptKey(key)}\r\n` +
     (protocol === undefined ? "" : `Sec-WebSocket-Protocol: ${protocol}\r\n`) +
+    (extensions === undefined ? "" : `Sec-WebSocket-Extensions: ${extensions}\r\n`) +
     "\r\n"
   );
 }

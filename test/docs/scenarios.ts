@@ -115,6 +115,19 @@ await other.closed;
 assert.deepEqual([reader.messages, other.messages], [["the shop closes at ten"], []]);`,
   },
   {
+    marker: "compression: {",
+    before: `${lastcall}
+const handler = async (connection) => {
+  for await (const message of connection) connection.send(message);
+};`,
+    after: `${listen}
+const client = await drive.connect(port);
+assert.equal(client.socket.extensions, "permessage-deflate");
+client.socket.send("a".repeat(5_000));
+assert.deepEqual(await client.received(1), ["a".repeat(5_000)]);
+await server.shutdown();`,
+  },
+  {
     marker: "connection.waitUntil(",
     before: `${lastcall}\nconst store = drive.work;`,
     after: `${listen}

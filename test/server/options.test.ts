@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { createServer, defaults, each, InvalidOptionError, type ServerOptions } from "../../src/index.js";
 import { drainDefaults, type DrainOptions } from "../../src/drain/options.js";
-import { completeDrainOptions, resolveOptions } from "../../src/server/options.js";
+import { completeDrainOptions, resolveOptions } from "../../src/server/option-checks.js";
 
 const handler = (): void => {};
 
@@ -109,7 +109,19 @@ const bad: readonly Bad[] = [
     shown: "true",
     allowed: "no such option; there are: path, protocols",
   },
-  { option: "compression", given: {}, shown: "an object (Object)", allowed: "no such option" },
+  { option: "compression", given: "on", shown: '"on"', allowed: "true, false or an object" },
+  { option: "compression.threshold", given: -1, shown: "-1", allowed: "bytes from 0" },
+  { option: "compression.serverNoContextTakeover", given: 1, shown: "1", allowed: "true or false" },
+  { option: "compression.clientNoContextTakeover", given: "no", shown: '"no"', allowed: "true or false" },
+  { option: "compression.serverMaxWindowBits", given: 8, shown: "8", allowed: "from 9 to 15" },
+  { option: "compression.serverMaxWindowBits", given: 16, shown: "16", allowed: "from 9 to 15" },
+  { option: "compression.clientMaxWindowBits", given: 9.5, shown: "9.5", allowed: "a whole number from 9" },
+  {
+    option: "compression.level",
+    given: 9,
+    shown: "9",
+    allowed: "no such option; there are: threshold, serverNoContextTakeover",
+  },
 ];
 
 describe("createServer refuses", () => {

@@ -35,12 +35,13 @@ async function pair(): Promise<{
   const decoder = new Decoder(
     {
       onMessage: (data) => void seen.messages.push(data),
+      onCompressedMessage: () => expect.unreachable("nothing is compressed here"),
       onPing: () => void seen.pings++,
       onPong: (payload) => void seen.pongs.push(payload.toString()),
       onClose: () => {},
       onViolation: ({ explanation }) => expect.unreachable(explanation),
     },
-    { maxPayload: 2 ** 30, maxFragments: 2 ** 20, masked: false },
+    { maxPayload: 2 ** 30, maxFragments: 2 ** 20, masked: false, compression: false },
   );
   peer.on("data", (chunk: Buffer) => decoder.push(chunk));
 

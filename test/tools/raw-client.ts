@@ -8,6 +8,7 @@ import { encodeClosePayload } from "../../src/wire/close.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { acceptKey } from "../../src/wire/handshake.js";
+import { PeerDeflate } from "./peer-deflate.js";
 
 export interface RawClientOptions {
   /** Answer Pings. Default true. */
@@ -16,6 +17,8 @@ export interface RawClientOptions {
   answersClose?: boolean;
   /** End TCP at the server's FIN. Default true. */
   answersEnd?: boolean;
+  /** The extensions to offer; when the server accepts permessage-deflate, what it compresses is inflated. */
+  extensions?: string;
   headers?: Record<string, string>;
   path?: string;
 }
@@ -58,6 +61,8 @@ export class RawClient {
   response: { status: number; headers: Record<string, string>; body: string } | undefined;
   /** How the server broke RFC 6455, if it did. */
   violation: string | undefined;
+  /** How many of the messages came compressed, and the bytes of their payloads. */
+  readonly compressed = { messages: 0, bytes: 0 };
   /** The socket is closed in both directions. */
   gone = false;
 
@@ -65,6 +70,7 @@ export class RawClient {
   readonly #options: Required<RawClientOptions>;
   readonly #decoder: Decoder;
   readonly #key = randomBytes(16).toString("base64");
+  #deflate: PeerDeflate | undefined;
   #head = Buffer.alloc(0);
   #upgraded = false;
 
@@ -74,6 +80,7 @@ export class RawClient {
       answersPing: true,
       answersClose: true,
       answersEnd: true,
+      extensions: "",
       headers: {},
       path: "/",
       ...options,
@@ -85,6 +92,10 @@ export class RawClient {
           this.log.push("message");
           this.messages.push(data);
         }),
+      onCompressedMessage: (payload: Buffer, isText: boolean) => {
+        const message = this.#inflate(payload);
+        if (message !== undefined) sink.onMessage(isText ? message.toString() : message);
+      },
       onPing: (payload: Buffer) =>
         this.#note(() => {
           this.log.push("ping");
@@ -106,7 +117,12 @@ export class RawClient {
       onViolation: ({ explanation }: { explanation: string }) =>
         this.#note(() => (this.violation = explanation)),
     };
-    this.#decoder = new Decoder(sink, { maxPayload: 2 ** 31, maxFragments: 2 ** 31, masked: false });
+    this.#decoder = new Decoder(sink, {
+      maxPayload: 2 ** 31,
+      maxFragments: 2 ** 31,
+      masked: false,
+      compression: this.#options.extensions !== "",
+    });
     socket.on("data", (chunk: Buffer) => this.#onData(chunk));
     socket.on("end", () =>
       this.#note(() => {
@@ -122,13 +138,14 @@ export class RawClient {
 
   /** Sends the opening handshake. */
   sendHandshake(): void {
-    const { path, headers } = this.#options;
+    const { path, headers, extensions } = this.#options;
     const all: Record<string, string> = {
       Host: "localhost",
       Upgrade: "websocket",
       Connection: "Upgrade",
       "Sec-WebSocket-Version": "13",
       "Sec-WebSocket-Key": this.#key,
+      ...(extensions === "" ? {} : { "Sec-WebSocket-Extensions": extensions }),
       ...headers,
     };
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
@@ -150,6 +167,29 @@ export class RawClient {
 
   sendFrame(opcode: Opcode, payload: string | Buffer = "", final = true): void {
     this.write(encodeFrame(opcode, payload, { final, mask: randomBytes(4) }));
+  }
+
+  /** A compressed message, as it was agreed on, in fragments of so many bytes. */
+  sendCompressed(data: string | Buffer, fragment = Infinity): void {
+    const payload = this.#deflate!.deflate(Buffer.from(data as string));
+    const opcode = typeof data === "string" ? Opcode.text : Opcode.binary;
+    for (let start = 0; start < payload.length; start += fragment) {
+      const first = start === 0;
+      const options = { final: start + fragment >= payload.length, mask: randomBytes(4), compressed: first };
+      const part = payload.subarray(start, start + fragment);
+      this.write(encodeFrame(first ? opcode : Opcode.continuation, part, options));
+    }
+  }
+
+  #inflate(payload: Buffer): Buffer | undefined {
+    try {
+      this.compressed.messages++;
+      this.compressed.bytes += payload.length;
+      return this.#deflate!.inflate(payload);
+    } catch (error) {
+      this.#note(() => (this.violation = `what cannot be inflated: ${String(error)}`));
+      return undefined;
+    }
   }
 
   /** Raw bytes. */
@@ -225,6 +265,8 @@ export class RawClient {
     this.#note(() => {
       this.response = { status, headers, body: status === 101 ? "" : rest.toString() };
       this.#upgraded = status === 101;
+      const agreed = headers["sec-websocket-extensions"];
+      if (agreed !== undefined) this.#deflate = new PeerDeflate(agreed);
     });
     if (this.#upgraded && rest.length > 0) this.#decoder.push(rest);
   }

@@ -126,6 +126,75 @@ describe("the decoder", () => {
   });
 });
 
+describe("the decoder with compression", () => {
+  const options = { compression: true };
+  const COMPRESSED = 0x40;
+
+  it("hands on what is compressed as it is, each message by what its first frame says", () => {
+    const found = decode(
+      [
+        stream(
+          { opcode: text, reserved: COMPRESSED, payload: "one" },
+          { opcode: binary, payload: "two" },
+          { opcode: binary, reserved: COMPRESSED, final: false, payload: "th" },
+          { opcode: ping, payload: "between" },
+          { opcode: continuation, payload: "ree" },
+          { opcode: text, final: false, payload: "fo" },
+          { opcode: continuation, payload: "ur" },
+        ),
+      ],
+      options,
+    );
+    expect(found).toEqual([
+      { type: "compressed", payload: Buffer.from("one"), isText: true },
+      { type: "binary", data: Buffer.from("two") },
+      { type: "ping", payload: Buffer.from("between") },
+      { type: "compressed", payload: Buffer.from("three"), isText: false },
+      { type: "text", data: "four" },
+    ]);
+  });
+
+  it("does not look for UTF-8 in what is compressed", () => {
+    expect(
+      decode([stream({ opcode: text, reserved: COMPRESSED, payload: Buffer.from([0xff]) })], options),
+    ).toEqual([{ type: "compressed", payload: Buffer.from([0xff]), isText: true }]);
+  });
+
+  it.each([
+    ["RSV1 on a continuation", { opcode: continuation, reserved: COMPRESSED }],
+    ["RSV1 on a Ping", { opcode: ping, reserved: COMPRESSED }],
+    ["RSV1 on a Close", { opcode: close, reserved: COMPRESSED }],
+    ["RSV2", { opcode: text, reserved: 0x20 }],
+    ["RSV1 and RSV3", { opcode: text, reserved: 0x50 }],
+  ])("refuses %s", (_, frame) => {
+    const started = { opcode: text, reserved: COMPRESSED, final: false, payload: "a" };
+    const frames = frame.opcode === continuation ? [started, frame] : [frame];
+    expect(decode([stream(...frames)], options)).toEqual([
+      {
+        type: "violation",
+        code: 1002,
+        explanation: "a frame with a reserved bit set that no extension gives a meaning",
+      },
+    ]);
+  });
+
+  it("holds compressed bytes to maxPayload before they are stored", () => {
+    const declared = { opcode: text, reserved: COMPRESSED, declaredLength: 11 };
+    expect(decode([stream(declared)], { ...options, maxPayload: 10 })).toMatchObject([
+      { type: "violation", code: 1009 },
+    ]);
+  });
+
+  it("decodes nothing any more once it is told to finish", () => {
+    const { decoder, found } = recordingDecoder(options);
+    decoder.push(stream({ opcode: text, final: false, payload: "half" }));
+    decoder.finish();
+    decoder.push(stream({ opcode: continuation, payload: "rest" }));
+    expect(found).toEqual([]);
+    expect(decoder).toMatchObject({ finished: true, atBoundary: true });
+  });
+});
+
 describe("the decoder's limits", () => {
   it("let a message have exactly maxPayload bytes, in one frame or in several", () => {
     const whole = stream({ opcode: binary, payload: Buffer.alloc(100) });

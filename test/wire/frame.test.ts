@@ -45,6 +45,15 @@ describe("a frame header", () => {
 });
 
 describe("an encoded frame", () => {
+  it("says by RSV1 that its message is compressed (RFC 7692 §7.2.3.1)", () => {
+    const hello = Buffer.from("f248cdc9c90700", "hex");
+    expect(encodeFrame(Opcode.text, hello, { compressed: true }).toString("hex")).toBe("c107f248cdc9c90700");
+    const first = encodeFrame(Opcode.text, hello.subarray(0, 3), { compressed: true, final: false });
+    expect(first.toString("hex")).toBe("4103f248cd");
+    const mask = Uint8Array.of(0, 0, 0, 0);
+    expect(encodeFrame(Opcode.text, "", { compressed: true, mask }).toString("hex")).toBe("c18000000000");
+  });
+
   it("is the RFC's own example, unmasked and masked (§5.7)", () => {
     expect(encodeFrame(Opcode.text, "Hello").toString("hex")).toBe("810548656c6c6f");
     expect(

@@ -165,6 +165,7 @@ describe("answering a handshake", () => {
 
   it("names no subprotocol when none was chosen", () => {
     expect(switchingProtocols(KEY, undefined)).not.toContain("Protocol:");
+    expect(switchingProtocols(KEY, undefined)).not.toContain("Extensions:");
   });
 });
 

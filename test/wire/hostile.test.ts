@@ -24,6 +24,9 @@ class CountingSink implements DecoderSink {
   onMessage(_data: string | Buffer): void {
     this.messages++;
   }
+  onCompressedMessage(): void {
+    this.messages++;
+  }
   onPing(): void {
     this.pings++;
   }

@@ -86,6 +86,7 @@ export function randomStream(random: Random): RandomStream {
     maxPayload: random.pick([10, 125, 126, 300, 300, 1000, 1000, 65_535, 65_536, 1 << 20]),
     maxFragments: random.pick([1, 2, 3, 8, 8, 100]),
     masked: random.chance(85),
+    compression: false,
   };
   const frames = randomFrames(random, options);
   if (random.chance(50)) {

@@ -5,6 +5,7 @@ import type { Violation } from "../../src/wire/violation.js";
 export type Found =
   | { type: "text"; data: string }
   | { type: "binary"; data: Buffer }
+  | { type: "compressed"; payload: Buffer; isText: boolean }
   | { type: "ping"; payload: Buffer }
   | { type: "pong"; payload: Buffer }
   | { type: "close"; code: number; reason: string }
@@ -21,6 +22,8 @@ export function essence(found: readonly Found[]): string[] {
         return `text ${event.data}`;
       case "binary":
         return `binary ${event.data.toString("hex")}`;
+      case "compressed":
+        return `compressed ${event.isText ? "text" : "binary"} ${event.payload.toString("hex")}`;
       case "ping":
       case "pong":
         return `${event.type} ${event.payload.toString("hex")}`;
@@ -40,6 +43,9 @@ export class RecordingSink implements DecoderSink {
   onMessage(data: string | Buffer): void {
     this.found.push(typeof data === "string" ? { type: "text", data } : { type: "binary", data });
   }
+  onCompressedMessage(payload: Buffer, isText: boolean): void {
+    this.found.push({ type: "compressed", payload, isText });
+  }
   onPing(payload: Buffer): void {
     this.found.push({ type: "ping", payload });
   }
@@ -54,7 +60,12 @@ export class RecordingSink implements DecoderSink {
   }
 }
 
-export const SERVER_OPTIONS: DecoderOptions = { maxPayload: 1 << 20, maxFragments: 16_384, masked: true };
+export const SERVER_OPTIONS: DecoderOptions = {
+  maxPayload: 1 << 20,
+  maxFragments: 16_384,
+  masked: true,
+  compression: false,
+};
 
 export function recordingDecoder(options: Partial<DecoderOptions> = {}): {
   decoder: Decoder;

@@ -13,6 +13,8 @@ export type Step =
   | { frames: readonly CaseFrame[]; chop?: "frames" | number }
   /** Waits until so many answers have come in all. */
   | { await: number }
+  /** Compresses each and sends it, perhaps in fragments of that many bytes, and waits for its answer. */
+  | { compressed: readonly (string | Buffer)[]; fragment?: number }
   /** Sends a frame, waits for its answer, and so on. */
   | { roundTrips: number; frame: CaseFrame };
 
@@ -40,7 +42,7 @@ export interface ConformanceCase {
   number: string;
   /** Ours: the Autobahn test suite has no such case. */
   own?: true;
-  /** Where RFC 6455 speaks of it. */
+  /** Where RFC 6455 speaks of it, or RFC 7692 in the groups about compression. */
   section: string;
   /** What is sent, as a sentence. */
   sentence: string;
@@ -49,6 +51,8 @@ export interface ConformanceCase {
   end: End;
   /** Of the server; default: none. */
   options?: ServerOptions;
+  /** The server has compression, and both agree on it: the client's offer, and the answer. Default: neither. */
+  compression?: { offer: string; agreed: string };
 }
 
 export interface ConformanceGroup {

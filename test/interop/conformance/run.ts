@@ -24,9 +24,10 @@ async function echo(connection: Connection): Promise<void> {
 }
 
 export async function run(conformanceCase: ConformanceCase): Promise<void> {
-  const { send, answers, end, options } = conformanceCase;
-  const { port, errors } = await serve(echo, options);
-  const client = await openRaw(port);
+  const { send, answers, end, options = {}, compression } = conformanceCase;
+  const { port, errors } = await serve(echo, { ...options, compression: compression !== undefined });
+  const client = await openRaw(port, { extensions: compression?.offer ?? "" });
+  expect(client.response!.headers["sec-websocket-extensions"]).toBe(compression?.agreed);
   // Each piece is to be a packet of its own.
   client.socket.setNoDelay(true);
   for (const step of send) await play(client, step);
@@ -46,6 +47,12 @@ export async function run(conformanceCase: ConformanceCase): Promise<void> {
 async function play(client: RawClient, step: Step): Promise<void> {
   if ("await" in step) {
     await answered(client, step.await);
+  } else if ("compressed" in step) {
+    const before = answerCount(client);
+    for (const [index, message] of step.compressed.entries()) {
+      client.sendCompressed(message, step.fragment);
+      await answered(client, before + index + 1);
+    }
   } else if ("roundTrips" in step) {
     const before = answerCount(client);
     for (let sent = 1; sent <= step.roundTrips; sent++) {

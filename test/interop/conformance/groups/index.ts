@@ -8,6 +8,7 @@ import { fragmentation } from "./5-fragmentation.js";
 import { utf8 } from "./6-utf8.js";
 import { closingHandshake } from "./7-closing.js";
 import { large } from "./9-limits.js";
+import { compression } from "./12-compression.js";
 
 export const groups: readonly ConformanceGroup[] = [
   ...framing,
@@ -18,4 +19,5 @@ export const groups: readonly ConformanceGroup[] = [
   ...utf8,
   ...closingHandshake,
   ...large,
+  ...compression,
 ];

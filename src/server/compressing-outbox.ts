@@ -1,0 +1,147 @@
+/**
+ * An outbox whose messages are compressed first, which takes its time in another thread: what comes after a message
+ * that is being compressed waits here, so that nothing overtakes it.
+ */
+import { Opcode } from "../wire/frame.js";
+import type { Compression } from "./compression.js";
+import {
+  asBuffer,
+  encodePayload,
+  MAX_COPIED_PAYLOAD,
+  type EncodedMessage,
+  type MessageOpcode,
+  type Outbox,
+} from "./outbox.js";
+
+/** What waits, with the bytes and messages that it counts for. */
+type Waiting = { bytes: number; messages: number } & (
+  | { kind: "message"; opcode: MessageOpcode; payload: Buffer }
+  | { kind: "encoded"; message: EncodedMessage }
+  | { kind: "control"; frame: Buffer; nonce: number }
+  | { kind: "end" }
+);
+
+export class CompressingOutbox {
+  readonly #outbox: Outbox;
+  readonly #compression: Compression;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #waitingMessages = 0;
+  #compressing = false;
+
+  constructor(outbox: Outbox, compression: Compression) {
+    this.#outbox = outbox;
+    this.#compression = compression;
+  }
+
+  get bufferedAmount(): number {
+    return this.#outbox.bufferedAmount + this.#waitingBytes;
+  }
+
+  get bufferedMessages(): number {
+    return this.#outbox.bufferedMessages + this.#waitingMessages;
+  }
+
+  /** What waits here waits for us, and not for the peer. */
+  get isCompressing(): boolean {
+    return this.#compressing;
+  }
+
+  send(data: string | Uint8Array): void {
+    const length = typeof data === "string" ? Buffer.byteLength(data) : data.length;
+    if (this.#waiting.length === 0 && length < this.#compression.threshold) {
+      this.#outbox.send(data);
+      return;
+    }
+    const opcode = typeof data === "string" ? Opcode.text : Opcode.binary;
+    this.#add({ kind: "message", opcode, payload: payloadOf(data), bytes: length, messages: 1 });
+  }
+
+  /** Accepts a message that was encoded for many. It goes out as it is: each peer has a context of its own. */
+  sendEncoded(message: EncodedMessage): void {
+    if (this.#waiting.length === 0) {
+      this.#outbox.sendEncoded(message);
+      return;
+    }
+    const bytes = message.reduce((sum, segment) => sum + segment.bytes.length, 0);
+    this.#add({ kind: "encoded", message, bytes, messages: 1 });
+  }
+
+  sendControl(frame: Buffer, nonce = 0): void {
+    if (this.#waiting.length === 0) this.#outbox.sendControl(frame, nonce);
+    else this.#add({ kind: "control", frame, nonce, bytes: frame.length, messages: 0 });
+  }
+
+  /** A Pong goes ahead of what waits, as in the outbox. */
+  sendPong(frame: Buffer): void {
+    this.#outbox.sendPong(frame);
+  }
+
+  end(): void {
+    if (this.#waiting.length === 0) this.#outbox.end();
+    else this.#add({ kind: "end", bytes: 0, messages: 0 });
+  }
+
+  /** There is no time left to compress: what waits goes out as it is, which a peer must understand as well. */
+  flushAndEnd(): void {
+    while (this.#waiting.length > 0) this.#pass(this.#take());
+    this.#outbox.flushAndEnd();
+  }
+
+  #add(next: Waiting): void {
+    this.#waiting.push(next);
+    this.#waitingBytes += next.bytes;
+    this.#waitingMessages += next.messages;
+    this.#passOn();
+  }
+
+  #take(): Waiting {
+    const next = this.#waiting.shift()!;
+    this.#waitingBytes -= next.bytes;
+    this.#waitingMessages -= next.messages;
+    return next;
+  }
+
+  /** Passes on what waits, up to a message that has to be compressed first. */
+  #passOn(): void {
+    while (!this.#compressing && this.#waiting.length > 0) {
+      const next = this.#waiting[0]!;
+      if (next.kind === "message" && next.payload.length >= this.#compression.threshold) {
+        this.#compress(next);
+      } else {
+        this.#pass(this.#take());
+      }
+    }
+  }
+
+  #compress(next: Waiting & { kind: "message" }): void {
+    this.#compressing = true;
+    this.#compression.deflate(next.payload, (payload) => {
+      this.#compressing = false;
+      // Unless it went out as it was.
+      if (this.#waiting[0] !== next) return;
+      this.#take();
+      this.#outbox.sendEncoded(encodePayload(next.opcode, payload, true));
+      this.#passOn();
+    });
+  }
+
+  #pass(next: Waiting): void {
+    switch (next.kind) {
+      case "message":
+        return this.#outbox.sendEncoded(encodePayload(next.opcode, next.payload));
+      case "encoded":
+        return this.#outbox.sendEncoded(next.message);
+      case "control":
+        return this.#outbox.sendControl(next.frame, next.nonce);
+      case "end":
+        return this.#outbox.end();
+    }
+  }
+}
+
+/** The bytes of a message. Small ones are copied, as in the outbox: they wait here, and are their sender's again. */
+function payloadOf(data: string | Uint8Array): Buffer {
+  if (typeof data === "string" || data.length <= MAX_COPIED_PAYLOAD) return Buffer.from(data as string);
+  return asBuffer(data);
+}
