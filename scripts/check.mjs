@@ -5,10 +5,12 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { NEWEST_LINE } from "./nodes.mjs";
 
 process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 
-const TEST_RESULTS = ".cache/vitest.json";
+/** What `npm test` and `npm run test:nodes` leave. */
+const TEST_RESULTS = [".cache/vitest.json", `.cache/vitest-${NEWEST_LINE}.json`];
 const MINUTE = 60_000;
 
 /** @type {readonly { name: string, command: string, minutes: number }[]} */
@@ -23,19 +25,24 @@ const steps = [
   { name: "nothing unused", command: "npm run lint:unused", minutes: 2 },
   { name: "every export documented", command: "npm run docs", minutes: 2 },
   { name: "the packed tarball works", command: "npm run test:package", minutes: 5 },
+  { name: "the suite on the newest Node", command: `npm run test:nodes -- ${NEWEST_LINE}`, minutes: 9 },
 ];
 
-/** How many of vitest's tests passed and failed; none when it did not come that far. */
-function countTests() {
+/**
+ * How many of vitest's tests passed and failed; none when it did not come that far.
+ *
+ * @param {string} results
+ */
+function countTests(results) {
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(TEST_RESULTS, "utf8"));
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(results, "utf8"));
     return { passed: Number(numPassedTests), failed: Number(numFailedTests) };
   } catch {
     return { passed: 0, failed: 0 };
   }
 }
 
-rmSync(TEST_RESULTS, { force: true });
+for (const results of TEST_RESULTS) rmSync(results, { force: true });
 
 /** @type {string[]} */
 const failedSteps = [];
@@ -52,9 +59,12 @@ for (const { name, command, minutes } of steps) {
   if (status !== 0) failedSteps.push(name);
 }
 
-const tests = countTests();
-const passed = tests.passed + steps.length - failedSteps.length;
-const failed = tests.failed + failedSteps.length;
+let passed = steps.length - failedSteps.length;
+let failed = failedSteps.length;
+for (const tests of TEST_RESULTS.map(countTests)) {
+  passed += tests.passed;
+  failed += tests.failed;
+}
 console.log("");
 for (const name of failedSteps) console.log(`failed: ${name}`);
 console.log(`${passed} passed, ${failed} failed`);

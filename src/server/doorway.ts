@@ -11,11 +11,18 @@ export interface DoorwayOwner {
   onGuestGone(): void;
 }
 
+interface Silent {
+  timer: NodeJS.Timeout | undefined;
+  acceptedAt: number;
+  /** Never asked for anything. */
+  isNew: boolean;
+}
+
 /** Accepted sockets whose first request has not come yet. */
 export class Doorway {
   readonly #owner: DoorwayOwner;
   readonly #timeout: number;
-  readonly #silent = new Map<Duplex, { timer: NodeJS.Timeout | undefined; acceptedAt: number }>();
+  readonly #silent = new Map<Duplex, Silent>();
   /** Those whose 'close' we listen to. */
   readonly #watched = new WeakSet<Duplex>();
   #accepted = 0;
@@ -40,16 +47,16 @@ export class Doorway {
     this.#accepted++;
     const refuse = (): void => this.#owner.refusals.refuse(socket, 408, "The handshake took too long.");
     const timer = this.#timeout === Infinity ? undefined : setTimeout(refuse, this.#timeout);
-    this.#note(socket, timer);
+    this.#note(socket, { timer, acceptedAt: now(), isNew: true });
   }
 
   /** A socket is silent again; it need not have entered here, when it is older than this doorway. */
   comeBack(socket: Duplex): void {
-    this.#note(socket, undefined);
+    this.#note(socket, { timer: undefined, acceptedAt: now(), isNew: false });
   }
 
-  #note(socket: Duplex, timer: NodeJS.Timeout | undefined): void {
-    this.#silent.set(socket, { timer, acceptedAt: now() });
+  #note(socket: Duplex, entry: Silent): void {
+    this.#silent.set(socket, entry);
     if (this.#watched.has(socket)) return;
     this.#watched.add(socket);
     socket.once("close", () => {
@@ -71,9 +78,34 @@ export class Doorway {
     }
   }
 
+  /**
+   * Runs what destroys sockets that are kept alive, and keeps it from those that have not asked for anything yet. Since
+   * Node 26 (nodejs/node#63470) they count as idle too, but their handshake may be on its way, and Node cannot be asked
+   * for the others only.
+   */
+  sparingNew(destroyIdle: () => void): void {
+    const fresh = [...this.#silent].filter(([, { isNew }]) => isNew).map(([socket]) => socket);
+    const restore = fresh.map(makeIndestructible);
+    try {
+      destroyIdle();
+    } finally {
+      for (const undo of restore) undo();
+    }
+  }
+
   destroySilent(): void {
     for (const socket of this.#silent.keys()) socket.destroy();
   }
+}
+
+/** From now on `destroy()` does nothing. Returns what undoes that. */
+function makeIndestructible(socket: Duplex): () => void {
+  const own = Object.getOwnPropertyDescriptor(socket, "destroy");
+  socket.destroy = () => socket;
+  return () => {
+    if (own === undefined) Reflect.deleteProperty(socket, "destroy");
+    else Object.defineProperty(socket, "destroy", own);
+  };
 }
 
 /** The head of a request, without the parser's objects. */

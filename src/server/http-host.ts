@@ -148,8 +148,10 @@ class HttpHost {
 
   stopAcceptingNow(): void {
     this.#drainHttp();
-    if (this.#server.listening) this.#server.close();
-    this.#server.closeIdleConnections();
+    this.#doorway.sparingNew(() => {
+      if (this.#server.listening) this.#server.close();
+      this.#server.closeIdleConnections();
+    });
   }
 
   #drainHttp(): void {
@@ -224,9 +226,13 @@ class HttpHost {
       }
       this.#tellGuestGone();
       // Its connection counts as idle from the next turn on.
-      if (this.#draining) setImmediate(() => this.#server.closeIdleConnections());
+      if (this.#draining) setImmediate(() => this.#closeIdle());
     });
   };
+
+  #closeIdle(): void {
+    this.#doorway.sparingNew(() => this.#server.closeIdleConnections());
+  }
 
   #tellGuestGone(): void {
     for (const claim of this.#claims) claim.owner.onGuestGone();

@@ -1,19 +1,16 @@
 /**
- * An empty project that has installed the packed tarball, and the Node versions that it runs on.
+ * An empty project that has installed the packed tarball.
  */
 import { execFile } from "node:child_process";
-import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { installPackages } from "../../scripts/nodes.mjs";
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
-
-/** The oldest Node that package.json allows, and the newest of each later line when this was written. */
-export const NODE_VERSIONS = ["20.19.0", "22.23.3", "24.21.0"] as const;
 
 /** The compiler that we use, and one that many of those who install the package still use. */
 export const COMPILERS = ["typescript", "typescript-5"] as const;
@@ -42,7 +39,7 @@ export async function installTarball(): Promise<Consumer> {
     join(directory, "package.json"),
     JSON.stringify({ name: "consumer", private: true, type: "module" }),
   );
-  await install(directory, [
+  await installPackages(directory, [
     `./${tarball.filename}`,
     `typescript@${devDependencies["typescript"]}`,
     "typescript-5@npm:typescript@5.9.3",
@@ -53,24 +50,4 @@ export async function installTarball(): Promise<Consumer> {
     packed: tarball.files.map(({ path }) => path),
     remove: () => rm(directory, { recursive: true }),
   };
-}
-
-/** The `node` of that version, from npm; kept in .cache/ between runs. */
-export async function installNode(version: string): Promise<string> {
-  // What the npm package `node` fetches in an install script; asked for by name, no script is needed.
-  const prefix = process.platform === "darwin" && process.arch === "arm64" ? "node-bin" : "node";
-  const name = `${prefix}-${process.platform}-${process.arch}`;
-  const directory = join(root, ".cache", `node-${version}`);
-  const binary = join(directory, "node_modules", name, "bin/node");
-  if (!existsSync(binary)) {
-    await mkdir(directory, { recursive: true });
-    await writeFile(join(directory, "package.json"), JSON.stringify({ private: true }));
-    await install(directory, [`${name}@${version}`]);
-  }
-  return binary;
-}
-
-async function install(directory: string, packages: string[]): Promise<void> {
-  const quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"];
-  await run("npm", ["install", ...quiet, ...packages], { cwd: directory });
 }

@@ -10,12 +10,15 @@ import { text } from "node:stream/consumers";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
+import { installNode, LINES, OLDEST } from "../../scripts/nodes.mjs";
 import { ms } from "../tools/timing.js";
-import { COMPILERS, installNode, installTarball, NODE_VERSIONS, type Consumer } from "./consumer.js";
+import { COMPILERS, installTarball, type Consumer } from "./consumer.js";
 import { asCommonJs, asJavaScript, asTypeScript, readmeServer } from "./readme-server.js";
 
 const run = promisify(execFile);
 const server = readmeServer(new URL("../../README.md", import.meta.url));
+const [, ...laterLines] = Object.values(LINES);
+const VERSIONS = [OLDEST, ...laterLines];
 const REQUESTS = ["one", "two", "three", "four", "five"];
 
 let consumer: Consumer;
@@ -118,12 +121,11 @@ for (const compiler of COMPILERS) {
   });
 }
 
-describe.each(NODE_VERSIONS)("on Node %s", (version) => {
+describe.each(VERSIONS)("on Node %s", (version) => {
   let node: string;
 
   beforeAll(async () => {
     node = await installNode(version);
-    expect((await run(node, ["--version"])).stdout.trim()).toBe(`v${version}`);
   });
 
   it.each([

@@ -108,6 +108,30 @@ describe("plain HTTP on the caller's server", () => {
     expect(client.ended).toBe("FIN");
   });
 
+  test("that ends during the shutdown does not end a socket that has asked for nothing yet", async () => {
+    const answer = gate();
+    const asked = gate();
+    const { http, port } = await httpServer((_request, response) => {
+      asked.open();
+      void answer.passed.then(() => response.end("at last"));
+    });
+    const server = echo("ours");
+    await server.listen(http);
+    const peer = await HttpPeer.connect(http, port);
+    const client = await connectRaw(port);
+    onTestFinished(() => client.destroy());
+    peer.get("/slow");
+    await asked.passed;
+    const down = server.shutdown({ handshakeGrace: LONG });
+    await eventually(() => !http.listening);
+    answer.open();
+    await peer.closed();
+    client.sendHandshake();
+    await client.opened();
+    expect(countsOf(await down)).toEqual(reportWith("clean", { total: 1, closed: 1 }, {}));
+    expect(await seenBy(client)).toMatchObject({ close: RESTART, ended: "FIN" });
+  });
+
   test("that is never answered is cut at the deadline", async () => {
     const asked = gate();
     const { http, port } = await httpServer(() => asked.open());

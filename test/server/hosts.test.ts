@@ -9,8 +9,8 @@ import { WebSocket } from "ws";
 import type { ListenTarget, Server } from "../../src/index.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
-import { openRaw, RawClient, type RawClientOptions } from "../tools/raw-client.js";
-import { ended, outcomeOf, repliesTo, reportWith, requestsOf } from "../tools/scenario.js";
+import { connectRaw, RawClient, type RawClientOptions } from "../tools/raw-client.js";
+import { countsOf, ended, outcomeOf, repliesTo, reportWith, requestsOf } from "../tools/scenario.js";
 import { bound, ms } from "../tools/timing.js";
 import {
   allServed,
@@ -19,6 +19,7 @@ import {
   listenersOf,
   listening,
   LOCAL,
+  LONG,
   REQUESTS,
   RESTART,
   seenBy,
@@ -93,18 +94,24 @@ async function listenOn(server: Server, host: Host): Promise<number> {
   return (await address).port;
 }
 
-async function openOn(
+/** Connects without sending anything but what TLS needs. */
+async function connectOn(
   port: number,
   { tls = false }: Host,
   options: RawClientOptions = {},
 ): Promise<RawClient> {
-  if (!tls) return openRaw(port, options);
+  if (!tls) return connectRaw(port, options);
   // Node takes allowHalfOpen here; its types do not know that.
   const how = { ...LOCAL, port, rejectUnauthorized: false, allowHalfOpen: true };
   const socket = connectTls(how);
   const client = new RawClient(socket, options);
   onTestFinished(() => client.destroy());
   await once(socket, "secureConnect");
+  return client;
+}
+
+async function openOn(port: number, host: Host, options: RawClientOptions = {}): Promise<RawClient> {
+  const client = await connectOn(port, host, options);
   client.sendHandshake();
   await client.opened();
   return client;
@@ -173,6 +180,24 @@ describe.each(HOSTS)("%s", (_, make) => {
       const messages = repliesTo(index, REQUESTS);
       expect(await seenBy(peer)).toEqual({ messages, close: RESTART, ended: "FIN", violation: undefined });
     }
+  });
+});
+
+describe.each(HOSTS)("%s", (_, make) => {
+  test("serves a client that has not sent its handshake when the door closes", async () => {
+    const host = await make();
+    const server = echo("ours");
+    const port = await listenOn(server, host);
+    const [client, other] = [await connectOn(port, host), await openOn(port, host)];
+    const stopping = server.shutdown({ handshakeGrace: LONG });
+    // Its Close shows that the door is closed.
+    await other.closed();
+    client.sendHandshake();
+    await client.opened();
+    client.send("hello");
+    const clean = reportWith("clean", { total: 2, closed: 2 }, { served: 1 });
+    expect(countsOf(await stopping)).toEqual(clean);
+    expect(await seenBy(client)).toMatchObject({ messages: ["ours: hello"], close: RESTART, ended: "FIN" });
   });
 });
 

@@ -98,6 +98,19 @@ export async function httpServer(onRequest?: RequestListener): Promise<{ http: H
   return { http, port: (http.address() as net.AddressInfo).port };
 }
 
+/** Whether this Node's own `close()` ends sockets that have not asked for anything: since Node 26 (nodejs/node#63470). */
+export async function nodeEndsNewSockets(): Promise<boolean> {
+  const { http, port } = await httpServer();
+  const accepted = once(http, "connection") as Promise<[net.Socket]>;
+  const peer = new HttpPeer(port);
+  const [socket] = await accepted;
+  http.close();
+  const { destroyed } = socket;
+  socket.destroy();
+  await peer.closed();
+  return destroyed;
+}
+
 export function echo(name: string, options: ServerOptions = {}): Server {
   const server = createServer(async (connection) => {
     for await (const message of connection) connection.send(`${name}: ${String(message)}`);

@@ -1,0 +1,98 @@
+/**
+ * `npm run test:nodes`: the suite on each Node that the package supports, one after the other. Numbers in the
+ * arguments choose among them, the others go to vitest: `npm run test:nodes -- 24 26 test/server`.
+ *
+ * That Node runs vitest, and with it all processes that tests start. Coverage belongs to `npm test`.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readFileSync, rmSync } from "node:fs";
+import { delimiter, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { provide } from "./debian.mjs";
+import { installNode, LINES } from "./nodes.mjs";
+
+process.chdir(fileURLToPath(new URL("..", import.meta.url)));
+
+/** What is about our tools and not about Node; `npm test` runs it. */
+const EXCLUDED = [
+  // Gives oxlint, a program of its own, files that break the rules.
+  "test/house.test.ts",
+  // Compares README.md and docs/conformance.md with what they describe.
+  "test/docs/defaults.test.ts",
+  "test/interop/conformance/page.test.ts",
+];
+
+/** Random streams for the fuzzer, fewer than `npm test` has: what Node changes is not in how bytes are decoded. */
+const FUZZ_STREAMS = "50000";
+
+const args = process.argv.slice(2);
+const chosen = args.filter((arg) => /^\d+$/.test(arg));
+const forVitest = args.filter((arg) => !chosen.includes(arg));
+const lines = chosen.length > 0 ? chosen : Object.keys(LINES);
+const unknown = lines.filter((line) => !(line in LINES));
+if (unknown.length > 0) {
+  console.error(`No such Node here: ${unknown.join(", ")}. There are ${Object.keys(LINES).join(", ")}.`);
+  process.exit(2);
+}
+
+if (provide().length > 0 && process.env["CI"] === "true") {
+  console.error("With CI=true nothing may be skipped.");
+  process.exit(1);
+}
+const built = spawnSync(process.execPath, ["scripts/build.mjs"], { stdio: "inherit" });
+if (built.status !== 0) process.exit(1);
+
+/**
+ * Runs the suite; returns whether all went well, and the line that says so.
+ *
+ * @param {string} line
+ */
+async function test(line) {
+  const version = /** @type {string} */ (LINES[line]);
+  const node = await installNode(version);
+  const results = `.cache/vitest-${line}.json`;
+  mkdirSync(".cache", { recursive: true });
+  rmSync(results, { force: true });
+  console.log(`\n### Node ${version}`);
+  const began = performance.now();
+  const { status } = spawnSync(
+    node,
+    [
+      "node_modules/vitest/vitest.mjs",
+      "run",
+      ...EXCLUDED.map((path) => `--exclude=${path}`),
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${results}`,
+      ...forVitest,
+    ],
+    {
+      stdio: "inherit",
+      env: {
+        FUZZ_STREAMS,
+        ...process.env,
+        PATH: `${dirname(node)}${delimiter}${process.env["PATH"]}`,
+      },
+    },
+  );
+  const seconds = ((performance.now() - began) / 1000).toFixed(0);
+  return { ok: status === 0, line: `Node ${version}: ${count(results)} in ${seconds} s` };
+}
+
+/** @param {string} results */
+function count(results) {
+  try {
+    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(results, "utf8"));
+    const skipped = numPendingTests > 0 ? `, ${numPendingTests} skipped` : "";
+    return `${numPassedTests} passed, ${numFailedTests} failed${skipped}`;
+  } catch {
+    return "no results";
+  }
+}
+
+const outcomes = [];
+for (const line of lines) outcomes.push(await test(line));
+console.log("");
+// What fails outside a test, a hook for example, is in no count.
+for (const { ok, line } of outcomes) console.log(ok ? line : `${line}, FAILED`);
+process.exitCode = outcomes.every(({ ok }) => ok) ? 0 : 1;
