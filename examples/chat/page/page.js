@@ -155,6 +155,7 @@ function onUnanswered({ id, text, state, problem }) {
   const item = known ?? make("li", "own", make("p", "text", text), make("p", "fate"));
   // Again in the same state: it was given to a socket, which nobody sees.
   if (item.dataset.state === state) return;
+  item.dataset.id = id;
   item.dataset.state = state;
   followEnd(() => {
     item.lastElementChild?.replaceWith(fateOf(id, state, problem));
@@ -207,7 +208,9 @@ function tellFates() {
   const text = [
     doubtful > 0 ? `${doubtful} of your messages may not have arrived.` : "",
     refused > 0 ? `${refused} of your messages were not sent.` : "",
-  ].join(" ");
+  ]
+    .filter(Boolean)
+    .join(" ");
   if (news.textContent !== text) news.textContent = text;
 }
 
