@@ -38,6 +38,7 @@ const cleanShutdown = {
 
 it("has a test for every example", () => {
   expect(readdirSync(new URL("../../examples", import.meta.url)).sort()).toEqual([
+    "chat", // chat.test.ts
     "express.mjs",
     "fastify.mjs",
     "https.mjs",

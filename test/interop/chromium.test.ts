@@ -3,23 +3,12 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { chromium as playwright, type Browser, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { chromium, hasChromium } from "../tools/debian.js";
+import { launchChromium } from "../tools/browser.js";
+import { hasChromium } from "../tools/debian.js";
 import { CONNECTIONS, repeatedly, REQUESTS, Scenario } from "../tools/scenario.js";
 import { drainFor, expectAllServed, MODES, type Mode, type Run, type Seen } from "./outcomes.js";
-
-/** No sandbox, as a container's root has none, and no word to anyone but the page. */
-const ARGUMENTS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
 
 describe.skipIf(!hasChromium)("a page in Chromium", () => {
   const pages = createServer((_request, response) => {
@@ -34,7 +23,7 @@ describe.skipIf(!hasChromium)("a page in Chromium", () => {
     pages.listen(0, "127.0.0.1");
     await once(pages, "listening");
     origin = `http://127.0.0.1:${(pages.address() as AddressInfo).port}`;
-    browser = await playwright.launch({ executablePath: chromium!, args: ARGUMENTS });
+    browser = await launchChromium();
     page = await browser.newPage();
     await page.goto(origin);
   });
