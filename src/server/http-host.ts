@@ -1,6 +1,7 @@
 /**
  * A caller's HTTP server: we take the upgrades to our paths, leave everything else to the caller, and see to it that
- * plain HTTP goes down with us, which Node does not do: its `close()` waits for silent and kept-alive connections.
+ * plain HTTP goes down with us. Node's `close()` does not do that: it waits for silent connections without end, or, since
+ * Node 26, destroys them at once.
  */
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
