@@ -147,6 +147,19 @@ export class RawClient {
     socket.on("close", () => this.#note(() => (this.gone = true)));
   }
 
+  /** Calls back at each message, Ping or Close that comes. */
+  onEach(kind: "message" | "ping" | "close", act: () => void): void {
+    let seen = this.log.filter((each) => each === kind).length;
+    this.#events.on("change", () => {
+      for (; seen < this.log.filter((each) => each === kind).length; seen++) act();
+    });
+  }
+
+  /** Whether permessage-deflate was agreed on. */
+  get deflates(): boolean {
+    return this.#deflate !== undefined;
+  }
+
   /** Sends the opening handshake. */
   sendHandshake(): void {
     const { path, headers, extensions } = this.#options;
