@@ -375,9 +375,14 @@ export class ConnectionDrain {
         return this.#unsent ? this.#progressAt + closeTimeout : Infinity;
       case "closing":
         return this.#progressAt + closeTimeout;
-      case "lingering":
+      case "lingering": {
         if (this.#unsent) return this.#progressAt + closeTimeout;
-        return this.#lingeringSince + (hurried ? this.#options.lingerTimeout : UNHURRIED_TIMEOUT);
+        const lingerTimeout = hurried ? this.#options.lingerTimeout : UNHURRIED_TIMEOUT;
+        // A peer that still reads what the kernel holds answers Pings in between; on a socket that is gone, its Pongs
+        // would be answered with a reset, which destroys the rest.
+        const isReading = this.#progressAt > this.#lingeringSince;
+        return Math.max(this.#lingeringSince + lingerTimeout, isReading ? this.#progressAt + closeTimeout : 0);
+      }
       case "forced":
         return this.#forcedAt + FORCED_FLUSH_TIMEOUT;
       default:

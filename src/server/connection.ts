@@ -425,6 +425,10 @@ export class ServedConnection<Principal>
     this.#compression?.release();
   }
 
+  destroy(): void {
+    this.#dispatch({ type: "fail" });
+  }
+
   #tellDraining(): void {
     this.#drainStarted = true;
     this.#draining.abort();

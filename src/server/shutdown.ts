@@ -21,6 +21,8 @@ export interface Drainable {
   lastCall(): void;
   force(): void;
   account(): ConnectionAccount;
+  /** Ends what is still open of it, its handler aside. */
+  destroy(): void;
 }
 
 /** What a shutdown needs of its server. */
@@ -200,7 +202,11 @@ export class Shutdown {
   #finish(): void {
     this.#over = true;
     this.#cancelAll();
-    for (const connection of this.#host.connections) this.#ledger.enter(connection.account());
+    for (const connection of this.#host.connections) {
+      this.#ledger.enter(connection.account());
+      // On a slow loop its own last moment may still be ahead.
+      connection.destroy();
+    }
     void this.#host.release().then(() => {
       const report = this.#ledger.close(this.#startedAt, now() - this.#plan.startedAt);
       publish("drain", () => ({ event: "finished", report }));

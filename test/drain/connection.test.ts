@@ -339,6 +339,15 @@ describe("closing", () => {
 });
 
 describe("lingering", () => {
+  it("goes on for closeTimeout behind each sign that the peer still reads what the kernel holds", () => {
+    const driver = closing();
+    driver.at(250, "peer-close");
+    driver.at(1_000, "progress");
+    expect(driver.machine.wakeAt).toBe(4_000);
+    driver.at(3_900, "progress");
+    expect(driver.wake()).toEqual({ at: 6_900, actions: ["destroy"] });
+  });
+
   it("waits for the peer's FIN for lingerTimeout, then destroys", () => {
     const driver = closing();
     driver.at(250, "peer-close");

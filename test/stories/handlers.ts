@@ -15,6 +15,8 @@ export class HandlerLog {
   readonly taken: string[] = [];
   refused = 0;
   settled = false;
+  /** Whether `waitUntil()` was given a promise that never settles. */
+  overstays = false;
 
   constructor(id: string) {
     this.id = id;
@@ -22,12 +24,12 @@ export class HandlerLog {
 }
 
 /** The number of a message: what stands before the padding. */
-export function numberOf(message: Message): number {
+function numberOf(message: Message): number {
   return Number.parseInt(String(message).slice(0, 10), 10);
 }
 
 /** What a message is answered with. */
-export function replyTo(message: Message, padding: number): string {
+function replyTo(message: Message, padding: number): string {
   return `${numberOf(message)} done${".".repeat(padding)}`;
 }
 
@@ -40,7 +42,7 @@ export function handlerOf(plan: HandlerPlan, logs: Map<number, HandlerLog>): Han
     try {
       await serve(plan, connection, log);
     } finally {
-      log.settled = true;
+      log.settled = !log.overstays;
     }
   };
 }
@@ -54,6 +56,7 @@ async function serve(plan: HandlerPlan, connection: Connection, log: HandlerLog)
     log.started.push(numberOf(message));
   };
 
+  if (plan.kind === "doing nothing") await new Promise(() => {});
   if (plan.kind === "pushing") {
     send("pushed");
     const over = AbortSignal.any([connection.draining, connection.signal]);
@@ -76,6 +79,10 @@ async function serve(plan: HandlerPlan, connection: Connection, log: HandlerLog)
     const reply = replyTo(message, plan.padding);
     if (numberOf(message) === plan.at) {
       if (plan.kind === "stuck") await new Promise(() => {});
+      if (plan.kind === "overstaying") {
+        log.overstays = true;
+        connection.waitUntil(new Promise(() => {}));
+      }
       if (plan.kind === "throwing") {
         log.finished++;
         throw new Error("as planned");

@@ -1,10 +1,11 @@
 /** Holds what was observed against the rules of the contract. Each breach is a sentence; none is a good story. */
 import type { TroubledConnection } from "../../src/index.js";
+import { drainDefaults } from "../../src/drain/options.js";
 import { bound } from "../tools/timing.js";
 import type { HandlerLog } from "./handlers.js";
 import type { Observed } from "./play.js";
 import type { StoryPeer } from "./peers.js";
-import type { PeerKind } from "./story.js";
+import { NEVER_ENDING, type PeerKind } from "./story.js";
 
 /** Peers that read all that they are sent. */
 const READS: readonly PeerKind[] = [
@@ -81,22 +82,43 @@ function lastCallAt({ story }: Observed): number {
   return Math.min(story.drain.lastCall ?? 0.8 * story.drain.deadline!, ...called);
 }
 
+/** Whether all waits of the drain, one behind the other, fit three times into the deadline: then it is not reached. */
+function hadTime({ story, tookFromClose }: Observed): boolean {
+  const drain = { ...drainDefaults, ...story.drain };
+  const messages = Math.max(0, ...story.peers.map((peer) => peer.messages));
+  const waits =
+    drain.lameDuck +
+    drain.handshakeGrace +
+    (1_000 * story.peers.length) / drain.pace +
+    drain.barrierTimeout +
+    drain.patience +
+    messages * story.handler.work +
+    drain.closeTimeout +
+    drain.lingerTimeout;
+  const hurried = story.interventions.length > 0 || tookFromClose !== undefined;
+  return !hurried && !NEVER_ENDING.includes(story.handler.kind) && 3 * waits < drain.deadline;
+}
+
 /** Rules 6, 8, 10 and 11, and rule 9 for those who are too late. */
 function judgeWhole(observed: Observed, breach: Breach): void {
   const { story, report, took, tookFromClose, furtherReports, logs, atEnd, connectionsLeft, errors } =
     observed;
   if (took > bound(story.drain.deadline! + 1_000)) breach(`shutdown() took ${took} ms`);
+  if (report.duration >= story.drain.deadline! && hadTime(observed))
+    breach(`it came to the deadline, after ${report.duration} ms`);
   if (tookFromClose !== undefined && tookFromClose > bound(1_000)) breach(`close() took ${tookFromClose} ms`);
   for (const further of furtherReports) if (further !== report) breach("a further call has another report");
   const stillRun = [...logs.values()].filter(({ settled }) => !settled).length;
-  if (connectionsLeft !== stillRun) breach(`${connectionsLeft} connections are left, ${stillRun} handlers run`);
+  if (connectionsLeft !== stillRun)
+    breach(`${connectionsLeft} connections are left, ${stillRun} handlers run`);
   for (const [number, log] of logs) {
     const end = atEnd.get(number);
     if (end === undefined) breach(`the handler of peer ${number} began when all was over`);
     else if (log.started.length > end.started) breach(`peer ${number} was served when all was over`);
     else if (log.settled && !end.settled && report.outcome !== "forced")
       breach(`the handler of peer ${number} settled when all was over`);
-    if (!log.settled && story.handler.kind !== "stuck") breach(`the handler of peer ${number} never settled`);
+    if (!log.settled && !NEVER_ENDING.includes(story.handler.kind))
+      breach(`the handler of peer ${number} never settled`);
   }
   const thrown = story.handler.kind === "throwing" ? logs.size : 0;
   if (errors.length > thrown) breach(`onError heard ${String(errors[0])}`);
@@ -170,6 +192,15 @@ function judgeServing(observed: Observed, { number, peer, log, troubled }: Seen,
     const received = observed.story.peers[number]!.messages;
     if (log.started.length < received) breach(`${log.started.length} of ${received} received were served`);
   }
+  // And with it what was on the wire before the peer learned of the drain, when nothing held us from reading it.
+  const readable = story.options.inboxLimit!.messages === 1024 && peer.plan.padding <= 3_000;
+  const patient = peer.plan.messages * story.handler.work < story.drain.patience! / 3;
+  const wrote = ["polite", "closing", "half-closing", "silent on Close", "silent on FIN"].includes(
+    peer.plan.kind,
+  );
+  if (servesAll && whole && readable && patient && wrote && report.duration < lastCallAt(observed)) {
+    if (log.started.length < peer.sent) breach(`${log.started.length} of ${peer.sent} sent were served`);
+  }
   // Rule 3, replies before Close.
   if (whole && reads && replies.length !== log.taken.length)
     breach(`${replies.length} of ${log.taken.length} replies came`);
@@ -211,6 +242,8 @@ function judgeEnding(observed: Observed, { number, peer, log, troubled }: Seen, 
         : atStop.get(number)?.settled
           ? [1000]
           : [code];
+  // It may have returned before the stop, and what it left to waitUntil() settled after it.
+  if (story.handler.kind === "deferring") expected.push(code);
   // A Close that crosses the handler's end answers what came first.
   if (kind === "closing") expected.push(1000);
   if (kind === "violating") expected.push(1000, 1011, code);

@@ -2,7 +2,8 @@
 import { once } from "node:events";
 import { createServer as createTlsServer } from "node:tls";
 import type { AddressInfo } from "node:net";
-import { createServer, type DrainReport } from "../../src/index.js";
+import { createServer, type DrainReport, type Server } from "../../src/index.js";
+import { terminationSignals } from "../../src/process/index.js";
 import { selfSignedCertificate, type Certificate } from "../tools/certificate.js";
 import { ms, work } from "../tools/timing.js";
 import { handlerOf, type HandlerLog } from "./handlers.js";
@@ -10,7 +11,7 @@ import { StoryPeer } from "./peers.js";
 import type { Story } from "./story.js";
 
 /** What a handler had done at some moment. */
-export interface Done {
+interface Done {
   started: number;
   finished: number;
   refused: number;
@@ -38,6 +39,8 @@ export interface Observed {
   connectionsLeft: number;
   /** What reached `onError`. */
   errors: unknown[];
+  /** The longest time in ms for which the event loop, ours and the peers', has stood still. */
+  stoodStill: number;
 }
 
 /** How long a story waits for what it would like to see before the stop. */
@@ -48,6 +51,7 @@ const AFTERMATH = ms(100);
 let certificate: Certificate | undefined;
 
 export async function play(story: Story): Promise<Observed> {
+  const loop = watchLoop();
   const logs = new Map<number, HandlerLog>();
   const errors: unknown[] = [];
   const server = createServer(handlerOf(story.handler, logs), {
@@ -76,19 +80,25 @@ export async function play(story: Story): Promise<Observed> {
         { started: started.length, finished, refused, settled },
       ]),
     );
-  const atStop = snapshot();
-  const readAtStop = new Map(peers.map((peer, number) => [number, peer.provenToBeRead]));
-  const connectionsAtStop = server.connections.size;
-  const began = performance.now();
+  let atStop = snapshot();
+  let connectionsAtStop = 0;
+  let readAtStop = new Map<number, boolean>();
+  let began = 0;
+  const onStop = (): void => {
+    atStop = snapshot();
+    connectionsAtStop = server.connections.size;
+    readAtStop = new Map(peers.map((peer, number) => [number, peer.provenToBeRead]));
+    began = performance.now();
+  };
   const furtherReports: Promise<DrainReport>[] = [];
   let closedAt: number | undefined;
-  const first = server.shutdown();
+  const first = stop(server, story.signal, onStop);
   const timers = story.interventions.map((intervention) =>
     setTimeout(() => {
-      if (intervention.call === "close") closedAt ??= performance.now();
-      furtherReports.push(
-        intervention.call === "close" ? server.close() : server.shutdown(intervention.options),
-      );
+      if (intervention.call !== "shutdown") closedAt ??= performance.now();
+      if (intervention.call === "signal") process.kill(process.pid, story.signal);
+      else if (intervention.call === "close") furtherReports.push(server.close());
+      else furtherReports.push(server.shutdown(intervention.options));
     }, intervention.after),
   );
   const goingOn = Promise.all(peers.map((peer) => peer.goOn()));
@@ -117,6 +127,36 @@ export async function play(story: Story): Promise<Observed> {
     connectionsAtStop,
     connectionsLeft: server.connections.size,
     errors,
+    stoodStill: loop.stop(),
+  };
+}
+
+/** Stops the server, by a call or by a signal that the process sends itself; looks around in the very moment. */
+function stop(server: Server, signal: NodeJS.Signals | undefined, onStop: () => void): Promise<DrainReport> {
+  if (signal === undefined) {
+    onStop();
+    return server.shutdown();
+  }
+  const signals = terminationSignals({ signals: [signal] });
+  // Before `run` listens to it, and so before the shutdown.
+  signals.shutdown.addEventListener("abort", onStop);
+  const running = server.run(signals);
+  process.kill(process.pid, signal);
+  return running;
+}
+
+function watchLoop(): { stop(): number } {
+  let last = performance.now();
+  let longest = 0;
+  const timer = setInterval(() => {
+    longest = Math.max(longest, performance.now() - last);
+    last = performance.now();
+  }, 5);
+  return {
+    stop() {
+      clearInterval(timer);
+      return longest;
+    },
   };
 }
 

@@ -4,7 +4,7 @@ import { ms } from "../tools/timing.js";
 import { Random } from "../wire/random.js";
 
 /** What a peer is like. Each sends its messages at once, unless it is said otherwise. */
-export const PEER_KINDS = {
+const PEER_KINDS = {
   polite: "answers Ping, Close and FIN",
   conversing: "sends each message after the reply to the one before",
   "late to answer": "answers Pings late",
@@ -33,8 +33,8 @@ export interface PeerPlan {
   padding: number;
 }
 
-/** What the handler is like. Each but the last two answers the messages that it gets. */
-export const HANDLER_KINDS = {
+/** What the handler is like. */
+const HANDLER_KINDS = {
   serial: "takes one message after the other",
   concurrent: "has three in hand at once, by each()",
   deferring: "leaves the answers to waitUntil()",
@@ -42,8 +42,13 @@ export const HANDLER_KINDS = {
   throwing: "throws at some message",
   pushing: "asks for no message and pushes until it is told of the drain",
   stuck: "never returns from some message, and ignores everything",
+  overstaying: "gives waitUntil() a promise that never settles, at some message",
+  "doing nothing": "never asks for a message and never returns",
 } as const;
 export type HandlerKind = keyof typeof HANDLER_KINDS;
+
+/** Handlers that only the deadline ends. */
+export const NEVER_ENDING: readonly HandlerKind[] = ["stuck", "overstaying", "doing nothing"];
 
 export interface HandlerPlan {
   kind: HandlerKind;
@@ -56,9 +61,11 @@ export interface HandlerPlan {
 }
 
 /** What is done after the first call of `shutdown()`, so many ms later. */
-export type Intervention = { after: number } & (
+type Intervention = { after: number } & (
   | { call: "close" }
   | { call: "shutdown"; options: Partial<DrainOptions> }
+  /** The signal again that the story is stopped by. */
+  | { call: "signal" }
 );
 
 export interface Story {
@@ -69,6 +76,8 @@ export interface Story {
   handler: HandlerPlan;
   options: ServerOptions;
   drain: Partial<DrainOptions>;
+  /** A signal of the operating system that stops it, instead of a call of `shutdown()`. */
+  signal?: NodeJS.Signals;
   /** Whether it is told to stop when all messages have been read, or when the first was started. */
   stopWhen: "all are read" | "the first is started";
   interventions: Intervention[];
@@ -93,9 +102,11 @@ function randomHandler(random: Random): HandlerPlan {
   };
 }
 
-function randomDrain(random: Random): Partial<DrainOptions> {
+function randomDrain(random: Random, handler: HandlerPlan): Partial<DrainOptions> {
+  // The longest is only reached when something hangs that should not.
+  const deadlines = NEVER_ENDING.includes(handler.kind) ? [700, 1_000] : [700, 1_000, 1_500, 8_000, 8_000];
   const drain: Partial<DrainOptions> = {
-    deadline: ms(random.pick([700, 1_000, 1_500])),
+    deadline: ms(random.pick(deadlines)),
     quiet: random.pick([0, ms(20), ms(50)]),
     patience: ms(random.pick([100, 300, 600])),
     barrierTimeout: ms(random.pick([100, 200])),
@@ -120,18 +131,19 @@ function randomIntervention(random: Random): Intervention {
 /** The story that a seed makes, with some of it given. */
 export function storyOf(seed: number, given: Partial<Story> = {}): Story {
   const random = new Random(seed, 0);
+  const handler = randomHandler(random);
   const story: Story = {
     seed,
     tls: random.chance(20),
     compression: random.chance(30),
     peers: Array.from({ length: 1 + random.below(6) }, () => randomPeer(random)),
-    handler: randomHandler(random),
+    handler,
     options: {
       inboxLimit: { messages: random.pick([2, 16, 1024]) },
       highWaterMark: random.pick([1_000, 64 * 1024]),
       heartbeat: false,
     },
-    drain: randomDrain(random),
+    drain: randomDrain(random, handler),
     stopWhen: random.chance(50) ? "all are read" : "the first is started",
     interventions: random.chance(20) ? [randomIntervention(random)] : [],
   };
