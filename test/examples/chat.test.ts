@@ -390,7 +390,7 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     expect(await log(bob)).toEqual(all);
   });
 
-  /** A page that gave a message to a server which took it from nobody any more, and said another while it was away. */
+  /** A page whose server has died with a message of it unread, and that has said another one since. */
   async function losing(file: string): Promise<{ chat: Chat; alice: Page }> {
     const chat = await startChat(0, "--history", file);
     const alice = await open(chat, "Alice");
