@@ -351,6 +351,22 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     await stopClean(chat);
   });
 
+  it("keeps at its door whoever gives a name that the server would refuse", async () => {
+    const chat = await startChat();
+    const page = await open(chat, "Alice");
+    await page.reload();
+    for (const name of ["", " ", "<b>", "-"]) {
+      await page.fill("#name", name);
+      await page.press("#name", "Enter");
+      expect(await page.isVisible("#room"), name).toBe(false);
+    }
+    await page.fill("#name", " Zoë O'Hara-Łoś 2 ");
+    await page.press("#name", "Enter");
+    await stateIs(page, "connected");
+    await page.waitForSelector("text=Zoë O'Hara-Łoś 2 (you)");
+    await stopClean(chat);
+  });
+
   it("loses and doubles nothing when the server is restarted in the middle of a burst", async () => {
     const flags = ["--keep", "1000", "--history", historyFile()];
     let chat = await startChat(0, ...flags);
@@ -390,7 +406,7 @@ describe.skipIf(!hasChromium)("the page in Chromium", () => {
     expect(await log(bob)).toEqual(all);
   });
 
-  /** A page that gave a message to a server which took it from nobody any more, and said another while it was away. */
+  /** A page whose server has died with a message of it unread, and that has said another one since. */
   async function losing(file: string): Promise<{ chat: Chat; alice: Page }> {
     const chat = await startChat(0, "--history", file);
     const alice = await open(chat, "Alice");
