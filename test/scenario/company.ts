@@ -28,14 +28,14 @@ export type Transport = "TCP" | "TLS";
 export const OTHERS = 4;
 
 /** How often each of them asks behind the call of `shutdown()`. */
-const ROUNDS_IN_DRAIN = 5;
+const ROUNDS_IN_DRAIN = 3;
 
 /** Where the faulty peer connects: by this the handler knows it. */
 export const FAULTY_PATH = "/faulty";
 
-/** Short, but long beside what a loop in the same process may stand still. */
+/** Short, but patience is long beside what the others go on asking for, also on a machine that is busy. */
 export const TIMES = {
-  patience: ms(800),
+  patience: ms(1500),
   barrierTimeout: ms(500),
   closeTimeout: ms(300),
   lingerTimeout: ms(150),
