@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import * as net from "node:net";
-import { connect as connectTls, createServer as createTlsServer, type SecureVersion } from "node:tls";
+import { createServer as createTlsServer, type SecureVersion } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import type { ListenTarget, Server } from "../../src/index.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
-import { openRaw, RawClient, type RawClientOptions } from "../tools/raw-client.js";
+import { openRaw, type RawClient } from "../tools/raw-client.js";
 import { ended, outcomeOf, repliesTo, reportWith, requestsOf } from "../tools/scenario.js";
 import { bound, ms } from "../tools/timing.js";
 import {
@@ -33,7 +33,7 @@ interface Host {
   target: ListenTarget;
   /** Listens only after `listen` was called. */
   later?: net.Server;
-  tls?: boolean;
+  tls?: true;
 }
 
 function tlsOf(version: SecureVersion) {
@@ -93,20 +93,9 @@ async function listenOn(server: Server, host: Host): Promise<number> {
   return (await address).port;
 }
 
-async function openOn(
-  port: number,
-  { tls = false }: Host,
-  options: RawClientOptions = {},
-): Promise<RawClient> {
-  if (!tls) return openRaw(port, options);
-  // Node takes allowHalfOpen here; its types do not know that.
-  const how = { ...LOCAL, port, rejectUnauthorized: false, allowHalfOpen: true };
-  const socket = connectTls(how);
-  const client = new RawClient(socket, options);
+async function openOn(port: number, { tls }: Host): Promise<RawClient> {
+  const client = await openRaw(tls ? { port, tls } : port);
   onTestFinished(() => client.destroy());
-  await once(socket, "secureConnect");
-  client.sendHandshake();
-  await client.opened();
   return client;
 }
 

@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { connect, type NetConnectOpts, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
 import { encodeClosePayload } from "../../src/wire/close.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
@@ -20,16 +21,23 @@ export interface RawClientOptions {
   path?: string;
 }
 
-export type Target = number | string;
+/** A port on 127.0.0.1, in clear or behind TLS, or the path of a Unix socket. */
+export type Target = number | string | { port: number; tls: true };
 
-/** Connects without sending anything. `target` is a port on 127.0.0.1 or the path of a Unix socket. */
+/** Connects without sending anything, TLS's own handshake aside. */
 export async function connectRaw(target: Target, options: RawClientOptions = {}): Promise<RawClient> {
   const where: NetConnectOpts =
-    typeof target === "number" ? { port: target, host: "127.0.0.1" } : { path: target };
-  const socket = connect({ ...where, allowHalfOpen: true });
-  const client = new RawClient(socket, options);
-  await once(socket, "connect");
-  return client;
+    typeof target === "string"
+      ? { path: target }
+      : { port: typeof target === "number" ? target : target.port, host: "127.0.0.1" };
+  const transport = connect({ ...where, allowHalfOpen: true });
+  await once(transport, "connect");
+  if (typeof target !== "object") return new RawClient(transport, options);
+  // Node takes allowHalfOpen here; its types do not know that.
+  const how = { socket: transport, rejectUnauthorized: false, allowHalfOpen: true };
+  const encrypted = connectTls(how);
+  await once(encrypted, "secureConnect");
+  return new RawClient(encrypted, options, transport);
 }
 
 /** Connects and completes the handshake. */
@@ -61,6 +69,8 @@ export class RawClient {
   /** The socket is closed in both directions. */
   gone = false;
 
+  /** What TCP knows of it: `socket` itself, unless that speaks TLS. */
+  readonly #transport: Socket;
   readonly #events = new EventEmitter();
   readonly #options: Required<RawClientOptions>;
   readonly #decoder: Decoder;
@@ -68,8 +78,9 @@ export class RawClient {
   #head = Buffer.alloc(0);
   #upgraded = false;
 
-  constructor(socket: Socket, options: RawClientOptions) {
+  constructor(socket: Socket, options: RawClientOptions, transport = socket) {
     this.socket = socket;
+    this.#transport = transport;
     this.#options = {
       answersPing: true,
       answersClose: true,
@@ -173,7 +184,8 @@ export class RawClient {
 
   /** RST. */
   reset(): void {
-    this.socket.resetAndDestroy();
+    // TLS has no reset of its own.
+    this.#transport.resetAndDestroy();
   }
 
   /** Resolves when `condition` holds; checked after each thing the server does. Rejects when the socket is gone first. */
