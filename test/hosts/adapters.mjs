@@ -1,41 +1,76 @@
 /**
  * The frameworks that the suite of this folder runs on. Another one is an entry in `adapters`: its two routes, its
- * HTTP server, and its own way to close.
+ * HTTP server, and its own way to close. JavaScript, since forked processes run on them as well.
  */
+import "reflect-metadata";
 import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
+import { createServer } from "node:http";
 import { serve } from "@hono/node-server";
+import { Controller, Get, Module } from "@nestjs/common";
+import { NestFactory } from "@nestjs/core";
 import express from "express";
 import fastify from "fastify";
 import { Hono } from "hono";
 
 const LOCAL = { port: 0, host: "127.0.0.1" };
 
-/** An application that listens. */
-export interface App {
-  http: HttpServer;
-  /** The framework's own way to close; returns the code of its error, if there was one. */
-  close(): Promise<string | undefined>;
-}
+/**
+ * An application that listens.
+ *
+ * @typedef {object} App
+ * @property {import("node:http").Server} http
+ * @property {() => Promise<string | undefined>} close the framework's own way to close; returns the code of its error,
+ *   if there was one
+ */
 
-export interface Adapter {
-  name: string;
-  /** Starts it: `/fast` is answered at once, `/slow` with what `slow` resolves with. */
-  start: (slow: () => Promise<string>) => Promise<App>;
-  /** What its `close()` says when a shutdown has closed the HTTP server already. */
-  closedAlready: string | undefined;
-}
+/**
+ * @typedef {object} Adapter
+ * @property {string} name
+ * @property {(slow: () => Promise<string>) => Promise<App>} start starts it: `/fast` is answered at once, `/slow` with
+ *   what `slow` resolves with
+ * @property {string | undefined} closedAlready what its `close()` says when a shutdown has closed the HTTP server
+ */
 
-function closeHttp(http: HttpServer): Promise<string | undefined> {
-  return new Promise((resolve) => http.close((error?: NodeJS.ErrnoException) => resolve(error?.code)));
-}
-
-async function appOn(http: HttpServer): Promise<App> {
+/**
+ * @param {import("node:http").Server} http
+ * @returns {Promise<App>}
+ */
+async function appOn(http) {
   if (!http.listening) await once(http, "listening");
-  return { http, close: () => closeHttp(http) };
+  /** @type {App["close"]} */
+  const close = () =>
+    new Promise((resolve) => {
+      http.close((/** @type {NodeJS.ErrnoException | undefined} */ error) => resolve(error?.code));
+    });
+  return { http, close };
 }
 
-export const adapters: Adapter[] = [
+/**
+ * A module of Nest with the two routes. Its decorators are functions: no syntax is needed to use them.
+ *
+ * @param {() => Promise<string>} slow
+ */
+export function nestModule(slow) {
+  class Routes {
+    fast() {
+      return "fast";
+    }
+    slow() {
+      return slow();
+    }
+  }
+  for (const name of /** @type {const} */ (["fast", "slow"])) {
+    const descriptor = Object.getOwnPropertyDescriptor(Routes.prototype, name);
+    Get(name)(Routes.prototype, name, /** @type {PropertyDescriptor} */ (descriptor));
+  }
+  Controller()(Routes);
+  class Root {}
+  Module({ controllers: [Routes] })(Root);
+  return Root;
+}
+
+/** @type {Adapter[]} */
+export const adapters = [
   {
     name: "node:http",
     closedAlready: "ERR_SERVER_NOT_RUNNING",
@@ -75,7 +110,20 @@ export const adapters: Adapter[] = [
       const app = new Hono();
       app.get("/fast", (context) => context.text("fast"));
       app.get("/slow", async (context) => context.text(await slow()));
-      return appOn(serve({ fetch: app.fetch, port: LOCAL.port, hostname: LOCAL.host }) as HttpServer);
+      const http = serve({ fetch: app.fetch, port: LOCAL.port, hostname: LOCAL.host });
+      return appOn(/** @type {import("node:http").Server} */ (http));
+    },
+  },
+  {
+    name: "NestJS",
+    closedAlready: undefined,
+    async start(slow) {
+      const app = await NestFactory.create(nestModule(slow), { logger: false });
+      await app.listen(LOCAL.port, LOCAL.host);
+      return {
+        http: /** @type {import("node:http").Server} */ (app.getHttpServer()),
+        close: async () => void (await app.close()),
+      };
     },
   },
 ];
