@@ -1,16 +1,10 @@
 /**
  * The frameworks that the suite of this folder runs on. Another one is an entry in `adapters`: its two routes, its
- * HTTP server, and its own way to close. JavaScript, since forked processes run on them as well.
+ * HTTP server, and its own way to close. JavaScript, since forked processes run on them as well; and each is loaded when
+ * it starts, so that they load only their own.
  */
-import "reflect-metadata";
 import { once } from "node:events";
 import { createServer } from "node:http";
-import { serve } from "@hono/node-server";
-import { Controller, Get, Module } from "@nestjs/common";
-import { NestFactory } from "@nestjs/core";
-import express from "express";
-import fastify from "fastify";
-import { Hono } from "hono";
 
 const LOCAL = { port: 0, host: "127.0.0.1" };
 
@@ -45,30 +39,6 @@ async function appOn(http) {
   return { http, close };
 }
 
-/**
- * A module of Nest with the two routes. Its decorators are functions: no syntax is needed to use them.
- *
- * @param {() => Promise<string>} slow
- */
-export function nestModule(slow) {
-  class Routes {
-    fast() {
-      return "fast";
-    }
-    slow() {
-      return slow();
-    }
-  }
-  for (const name of /** @type {const} */ (["fast", "slow"])) {
-    const descriptor = Object.getOwnPropertyDescriptor(Routes.prototype, name);
-    Get(name)(Routes.prototype, name, /** @type {PropertyDescriptor} */ (descriptor));
-  }
-  Controller()(Routes);
-  class Root {}
-  Module({ controllers: [Routes] })(Root);
-  return Root;
-}
-
 /** @type {Adapter[]} */
 export const adapters = [
   {
@@ -85,7 +55,8 @@ export const adapters = [
   {
     name: "Express",
     closedAlready: "ERR_SERVER_NOT_RUNNING",
-    start(slow) {
+    async start(slow) {
+      const { default: express } = await import("express");
       const app = express();
       app.get("/fast", (_request, response) => void response.send("fast"));
       app.get("/slow", async (_request, response) => void response.send(await slow()));
@@ -96,6 +67,7 @@ export const adapters = [
     name: "Fastify",
     closedAlready: undefined,
     async start(slow) {
+      const { default: fastify } = await import("fastify");
       const app = fastify();
       app.get("/fast", async () => Promise.resolve("fast"));
       app.get("/slow", slow);
@@ -106,7 +78,8 @@ export const adapters = [
   {
     name: "Hono",
     closedAlready: "ERR_SERVER_NOT_RUNNING",
-    start(slow) {
+    async start(slow) {
+      const [{ Hono }, { serve }] = await Promise.all([import("hono"), import("@hono/node-server")]);
       const app = new Hono();
       app.get("/fast", (context) => context.text("fast"));
       app.get("/slow", async (context) => context.text(await slow()));
@@ -118,11 +91,12 @@ export const adapters = [
     name: "NestJS",
     closedAlready: undefined,
     async start(slow) {
-      const app = await NestFactory.create(nestModule(slow), { logger: false });
+      const { createNest } = await import("./nest.mjs");
+      const app = await createNest({ slow });
       await app.listen(LOCAL.port, LOCAL.host);
       return {
         http: /** @type {import("node:http").Server} */ (app.getHttpServer()),
-        close: async () => void (await app.close()),
+        close: () => app.close().then(() => undefined),
       };
     },
   },
