@@ -1,7 +1,9 @@
 /**
- * What the tests use that npm does not bring: other people's clients, and what makes certificates. Each is looked for in Debian's place first.
+ * What the tests use that npm does not bring: other people's clients, proxies, and what makes certificates. Each is
+ * looked for in Debian's place first.
  */
 import { spawnSync } from "node:child_process";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 
 /**
  * @typedef {object} Program
@@ -39,6 +41,16 @@ export const programs = {
     debianPackage: "openssl",
     find: () => firstThatRuns(["openssl"], ["version"]),
   },
+  haproxy: {
+    what: "HAProxy",
+    debianPackage: "haproxy",
+    find: () => firstThatRuns(["/usr/sbin/haproxy", "haproxy"], ["-v"]),
+  },
+  nginx: {
+    what: "nginx",
+    debianPackage: "nginx",
+    find: () => firstThatRuns(["/usr/sbin/nginx", "nginx"], ["-v"]),
+  },
 };
 
 /**
@@ -58,11 +70,18 @@ export function provide() {
   return packages;
 }
 
+/** Asked by Debian before it starts a service. */
+const POLICY = "/usr/sbin/policy-rc.d";
+
 /** @param {string[]} packages */
 function install(packages) {
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  // The tests start proxies of their own. Where services run, Debian would start one that stays.
+  const isOurs = !existsSync(POLICY);
+  if (isOurs) writeFileSync(POLICY, "#!/bin/sh\nexit 101\n", { mode: 0o755 });
   for (const args of [["update"], ["install", "--yes", "--no-install-recommends", ...packages]]) {
     console.error(`apt-get ${args.join(" ")}`);
     spawnSync("apt-get", ["--quiet", "--quiet", ...args], { stdio: ["ignore", "inherit", "inherit"], env });
   }
+  if (isOurs) rmSync(POLICY);
 }

@@ -381,7 +381,10 @@ export class ConnectionDrain {
         // A peer that still reads what the kernel holds answers Pings in between; on a socket that is gone, its Pongs
         // would be answered with a reset, which destroys the rest.
         const isReading = this.#progressAt > this.#lingeringSince;
-        return Math.max(this.#lingeringSince + lingerTimeout, isReading ? this.#progressAt + closeTimeout : 0);
+        return Math.max(
+          this.#lingeringSince + lingerTimeout,
+          isReading ? this.#progressAt + closeTimeout : 0,
+        );
       }
       case "forced":
         return this.#forcedAt + FORCED_FLUSH_TIMEOUT;

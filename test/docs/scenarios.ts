@@ -69,6 +69,18 @@ await assert.rejects(drive.converse(port, ["hello"]), /401/);
 await server.shutdown();`,
   },
   {
+    marker: "beforeApplicationShutdown",
+    replace: ["8080", "port"],
+    before: `import { Module } from "@nestjs/common";
+const { work } = drive;
+const port = await drive.freePort();
+class AppModule {}
+Module({})(AppModule);
+let seen;
+process.once("exit", (code) => assert.deepEqual({ seen, code }, { seen: drive.servedInTheMiddle, code: 0 }));`,
+    after: `seen = await drive.terminateInTheMiddle(port);`,
+  },
+  {
     marker: "createHttpServer",
     replace: ["8080", "0"],
     before: `const handler = async (connection) => {

@@ -4,7 +4,7 @@ import { allServed, HttpPeer, listenersOf, NOBODY, nodeEndsNewSockets, TOTAL } f
 import { countsOf, outcomeOf } from "../tools/scenario.js";
 import { eventually } from "../tools/serve.js";
 import { bound, ms } from "../tools/timing.js";
-import { adapters } from "./adapters.js";
+import { adapters } from "./adapters.mjs";
 import { Scene } from "./scene.js";
 
 describe.each(adapters)("$name", ({ start, closedAlready }) => {

@@ -6,7 +6,7 @@ import { HttpPeer, LONG, REQUESTS, RESTART, seenBy, Working } from "../server/ho
 import { openRaw, type RawClient } from "../tools/raw-client.js";
 import { repliesTo, requestsOf } from "../tools/scenario.js";
 import { eventually, gate } from "../tools/serve.js";
-import type { App } from "./adapters.js";
+import type { App } from "./adapters.mjs";
 
 export class Scene {
   readonly working = new Working({ path: "/ws" });

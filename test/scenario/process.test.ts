@@ -1,77 +1,26 @@
 /** The scenario as it happens in life: a process of its own, and signals of the operating system. */
 import { expect, it } from "vitest";
-import type { DrainReport } from "../../src/index.js";
 import { Forked } from "../tools/fork.js";
-import { openRaw, type RawClient } from "../tools/raw-client.js";
-import {
-  CONNECTIONS,
-  countsOf,
-  expectStoppedInTheMiddle,
-  repeatedly,
-  reportWith,
-  STOP_AFTER,
-  tellTimes,
-  TOTAL,
-  WORK,
-} from "../tools/scenario.js";
+import { openRaw } from "../tools/raw-client.js";
+import { countsOf, repeatedly, reportWith, tellTimes, TOTAL, WORK } from "../tools/scenario.js";
 import { bound, work } from "../tools/timing.js";
-import { allRead, connectPeers, seenBy, sendAll, servedPeers } from "./raw-peers.js";
-
-type Event =
-  | { event: "listening"; port: number }
-  | { event: "started"; started: number }
-  | { event: "stopping"; served: number }
-  | { event: "down"; served: number; report: DrainReport; prose: string; open: string[] };
+import { connectPeers, seenBy, servedPeers } from "./raw-peers.js";
+import { KEEPS_ALIVE, stopInTheMiddle, terminated, type Event } from "./scenes/process.js";
+import { byTitle, expectToHold } from "./scenes/scene.js";
+import { direct } from "./ways/direct.js";
 
 /** A second signal counts from a second after the first on; the clock of another process is a little off. */
 const SECOND_SIGNAL_AFTER = 1_100;
 
-/** What nobody may find in a process whose server is down. The pipes are the process' own output. */
-const KEEPS_ALIVE = /TCP|Timeout|Immediate|Signal|Server/;
-
-/** A stop as in `Scenario.stop`, by a signal. */
-async function stopInTheMiddle(server: Forked<Event>, peers: readonly RawClient[]): Promise<void> {
-  peers.forEach(sendAll);
-  const { at } = await server.tells("started");
-  await Promise.all(peers.map(allRead));
-  await work(Math.max(0, at + STOP_AFTER - performance.now()));
-  server.kill("SIGTERM");
-}
-
-it("serves 25 of 25 on SIGTERM, exits with 0 at once, and nothing of ours is left in the process", async () => {
-  const runs = await repeatedly(
-    async () => {
-      const server = new Forked<Event>("scenario-server.mjs", { work: WORK });
-      const peers = await connectPeers((await server.tells("listening")).port);
-      await stopInTheMiddle(server, peers);
-      const [stopping, down, exit] = [
-        await server.tells("stopping"),
-        await server.tells("down"),
-        await server.exited(),
-      ];
-      return { stopping, down, exit, seen: await Promise.all(peers.map(seenBy)) };
-    },
-    { atOnce: 10 },
-  );
-  expectStoppedInTheMiddle(runs.map(({ stopping }) => ({ before: stopping.served })));
-  for (const { stopping, down, exit, seen } of runs) {
-    expect(seen).toEqual(servedPeers);
-    expect(down.served).toBe(TOTAL);
-    expect(countsOf(down.report)).toEqual(
-      reportWith("clean", { total: CONNECTIONS, closed: CONNECTIONS }, { served: TOTAL - stopping.served }),
-    );
-    expect(down.prose).toMatch(/^Clean shutdown in \d\.\d\d s: \d+ messages served on 5 connections\.$/m);
-    expect(down.open.filter((kind) => KEEPS_ALIVE.test(kind))).toEqual([]);
-    expect(exit).toMatchObject({ code: 0, signal: null, stderr: "" });
-    expect(exit.at - down.at, "from the report to the exit").toBeLessThan(bound(1_000));
-  }
+it.each(byTitle(terminated))("%s", async (_, scene) => {
+  const played = await expectToHold(scene, direct, { atOnce: 10 });
   tellTimes(
     "SIGTERM to report",
-    runs.map(({ down }) => down.report.duration),
+    played.map(({ report }) => report.duration),
   );
   tellTimes(
     "report to exit",
-    runs.map(({ down, exit }) => exit.at - down.at),
+    played.map(({ untilExit }) => untilExit),
   );
 });
 

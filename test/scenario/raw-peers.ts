@@ -1,13 +1,13 @@
 /** The peers of the scenario, on our own frames: what they send, and what they saw. */
 import { onTestFinished } from "vitest";
 import { Opcode } from "../../src/wire/frame.js";
-import { openRaw, type RawClient, type RawClientOptions } from "../tools/raw-client.js";
+import { openRaw, type RawClient, type RawClientOptions, type Target } from "../tools/raw-client.js";
 import { CONNECTIONS, repliesTo, request, REQUESTS, requestsOf } from "../tools/scenario.js";
 import { work } from "../tools/timing.js";
 
 /** Connects the peers of one scenario. */
-export async function connectPeers(port: number, options: RawClientOptions = {}): Promise<RawClient[]> {
-  const peers = await Promise.all(Array.from({ length: CONNECTIONS }, () => openRaw(port, options)));
+export async function connectPeers(target: Target, options: RawClientOptions = {}): Promise<RawClient[]> {
+  const peers = await Promise.all(Array.from({ length: CONNECTIONS }, () => openRaw(target, options)));
   onTestFinished(() => peers.forEach((peer) => peer.destroy()));
   return peers;
 }

@@ -3,13 +3,13 @@ import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import * as net from "node:net";
-import { connect as connectTls, createServer as createTlsServer, type SecureVersion } from "node:tls";
+import { createServer as createTlsServer, type SecureVersion } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
 import type { ListenTarget, Server } from "../../src/index.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
-import { connectRaw, RawClient, type RawClientOptions } from "../tools/raw-client.js";
+import { connectRaw, openRaw, type RawClient, type Target } from "../tools/raw-client.js";
 import { countsOf, ended, outcomeOf, repliesTo, reportWith, requestsOf } from "../tools/scenario.js";
 import { bound, ms } from "../tools/timing.js";
 import {
@@ -34,7 +34,7 @@ interface Host {
   target: ListenTarget;
   /** Listens only after `listen` was called. */
   later?: net.Server;
-  tls?: boolean;
+  tls?: true;
 }
 
 function tlsOf(version: SecureVersion) {
@@ -94,26 +94,20 @@ async function listenOn(server: Server, host: Host): Promise<number> {
   return (await address).port;
 }
 
+function targetOf(port: number, { tls }: Host): Target {
+  return tls ? { port, tls } : port;
+}
+
 /** Connects without sending anything but what TLS needs. */
-async function connectOn(
-  port: number,
-  { tls = false }: Host,
-  options: RawClientOptions = {},
-): Promise<RawClient> {
-  if (!tls) return connectRaw(port, options);
-  // Node takes allowHalfOpen here; its types do not know that.
-  const how = { ...LOCAL, port, rejectUnauthorized: false, allowHalfOpen: true };
-  const socket = connectTls(how);
-  const client = new RawClient(socket, options);
+async function connectOn(port: number, host: Host): Promise<RawClient> {
+  const client = await connectRaw(targetOf(port, host));
   onTestFinished(() => client.destroy());
-  await once(socket, "secureConnect");
   return client;
 }
 
-async function openOn(port: number, host: Host, options: RawClientOptions = {}): Promise<RawClient> {
-  const client = await connectOn(port, host, options);
-  client.sendHandshake();
-  await client.opened();
+async function openOn(port: number, host: Host): Promise<RawClient> {
+  const client = await openRaw(targetOf(port, host));
+  onTestFinished(() => client.destroy());
   return client;
 }
 

@@ -13,3 +13,5 @@ export const chromium = programs.chromium.find();
 export const hasOpenssl = programs.openssl.find() !== undefined;
 export const hasPythonWebsockets = python !== undefined;
 export const hasChromium = chromium !== undefined;
+export const hasHaproxy = programs.haproxy.find() !== undefined;
+export const hasNginx = programs.nginx.find() !== undefined;
