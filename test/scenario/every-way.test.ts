@@ -1,6 +1,7 @@
 /** The scenario through everything that stands between a peer and a server in life: it holds on every way in. */
 import { describe, it } from "vitest";
 import { repeatedly } from "../tools/scenario.js";
+import { ms } from "../tools/timing.js";
 import { defaultQuiet, longQuiet } from "./scenes/closed-loop.js";
 import { closeBehind, gone, halfClosed, pipelined, reset, runAndSignal } from "./scenes/pipelined.js";
 import { terminated } from "./scenes/process.js";
@@ -24,10 +25,13 @@ function onEveryWay(scene: Scene, times: number, waysAtOnce: number): Promise<un
   });
 }
 
-it.each(byTitle(longQuiet))("%s, on every way", async (_, scene) => {
+/** Many processes and proxies start in one test; the limit is for a machine that has much else to do. */
+const LIMIT = ms(120_000);
+
+it.each(byTitle(longQuiet))("%s, on every way", { timeout: LIMIT }, async (_, scene) => {
   await onEveryWay(scene, FEW, 7);
 });
 
-it.each(byTitle(terminated))("%s, on every way", async (_, scene) => {
-  await onEveryWay(scene, 3, 3);
+it.each(byTitle(terminated))("%s, on every way", { timeout: LIMIT }, async (_, scene) => {
+  await onEveryWay(scene, 2, 3);
 });

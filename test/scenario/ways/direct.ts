@@ -8,6 +8,7 @@ export const plainTcp: Traits = {
   reset: ["reset"],
   // The kernel takes the first; the reset that answers it tells that nobody reads the others.
   repliesTakenForTheGone: 1,
+  countsFromBefore: false,
   nodesOwn: [],
 };
 

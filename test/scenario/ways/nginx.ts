@@ -3,6 +3,7 @@
  * is nginx' doing: what the server still sends finds nobody.
  */
 import { startNginx } from "../../tools/proxy.js";
+import { REQUESTS } from "../../tools/scenario.js";
 import { onPort, plainTcp } from "./direct.js";
 import { certificate } from "./tls.js";
 import type { Traits, Way } from "./way.js";
@@ -13,6 +14,9 @@ const traits: Traits = {
   halfClosed: ["gone", "reset"],
   gone: ["gone", "reset"],
   reset: ["gone", "reset"],
+  // One, as a rule; like any proxy it may be late to tell.
+  repliesTakenForTheGone: REQUESTS - 1,
+  countsFromBefore: true,
 };
 
 export const nginx: Way[] = [

@@ -17,10 +17,15 @@ export interface Traits {
   /** What one is that has reset. */
   reset: readonly Leaving[];
   /**
-   * How many replies to a peer that has closed both sides are taken by a kernel or a proxy, and so count as delivered,
-   * before the server hears that nobody reads them.
+   * How many replies to a peer that has closed both sides may be taken by a kernel or a proxy, and so count as
+   * delivered, before the server hears that nobody reads them.
    */
   repliesTakenForTheGone: number;
+  /**
+   * A reply from right before the stop may turn out to be undeliverable right after it, and then counts among those of
+   * the drain.
+   */
+  countsFromBefore: boolean;
   /** What Node itself may have running for a turn when the server is down, in the words of `getActiveResourcesInfo`. */
   nodesOwn: readonly string[];
 }
