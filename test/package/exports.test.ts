@@ -45,6 +45,7 @@ const entries = [
     ],
     types: [
       "Connection",
+      "CompressionOptions",
       "ConnectionClosed",
       "ConnectionEvent",
       "DrainOptions",

@@ -2,7 +2,7 @@
 import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { createInterface } from "node:readline";
-import type { Readable } from "node:stream";
+import type { Readable, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { onTestFinished } from "vitest";
 
@@ -25,7 +25,7 @@ interface AnyEvent {
 /** A fixture that runs. `Event` is what it tells, one JSON object a line. */
 export class Forked<Event extends AnyEvent> {
   readonly told: Told<Event>[] = [];
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #events = new EventEmitter().setMaxListeners(0);
   #stderr = "";
   #exit: Exit | undefined;
@@ -33,7 +33,7 @@ export class Forked<Event extends AnyEvent> {
   constructor(fixture: string, settings: unknown) {
     const path = fileURLToPath(new URL(`../fixtures/${fixture}`, import.meta.url));
     this.#child = spawn(process.execPath, [path, JSON.stringify(settings)], {
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: ["pipe", "pipe", "pipe"],
       // Nothing of the test runner's: it is plain Node.
       env: { PATH: process.env["PATH"] },
     });
@@ -52,6 +52,11 @@ export class Forked<Event extends AnyEvent> {
       this.#child.kill("SIGKILL");
       await this.exited();
     });
+  }
+
+  /** Writes to its standard input. */
+  write(text: string): void {
+    this.#child.stdin.write(text);
   }
 
   kill(signal: NodeJS.Signals): void {
