@@ -173,6 +173,7 @@ export class Channel implements DecoderSink, OutboxOwner {
   // From the socket
 
   readonly #onData = (chunk: Buffer): void => {
+    if (this.#decoder.finished) this.#takeLateAnswer();
     this.#decoder.push(chunk);
     this.#owner.onRead();
   };
@@ -218,6 +219,17 @@ export class Channel implements DecoderSink, OutboxOwner {
     payload.writeUInt32BE(behind, 0);
     payload.writeUInt32BE(++this.#progressPings, 4);
     return encodeFrame(Opcode.ping, payload);
+  }
+
+  /**
+   * Behind its Close a peer's frames are not read. But what comes while Pings of ours are unanswered is most likely an
+   * answer, from a peer that still reads; on a socket that is gone it would be met by a reset, and that would destroy
+   * what the kernel still holds for the peer. No more often than there are such Pings: it must not hold us for longer.
+   */
+  #takeLateAnswer(): void {
+    if (this.#progressPongs === this.#progressPings) return;
+    this.#progressPongs++;
+    this.#owner.onProgress();
   }
 
   #takeProgress(pong: number): void {
