@@ -49,6 +49,7 @@ export class Channel implements DecoderSink, OutboxOwner {
   #progressPings = 0;
   #progressPongs = 0;
   #closeSent = false;
+  #paused = false;
   #error: Error | undefined;
 
   constructor(socket: Duplex, owner: ChannelOwner, options: Omit<DecoderOptions, "masked">) {
@@ -126,12 +127,22 @@ export class Channel implements DecoderSink, OutboxOwner {
   }
 
   pause(): void {
+    this.#paused = true;
     this.#socket.pause();
   }
 
+  /**
+   * Reads on, from the next turn of the event loop. libuv reads a socket up to 32 times in a turn, and a handler may
+   * be done with a chunk of 9 000 messages before the next one is read: everybody else would wait for 300 000.
+   */
   resume(): void {
-    this.#socket.resume();
+    this.#paused = false;
+    setImmediate(this.#readOn);
   }
+
+  readonly #readOn = (): void => {
+    if (!this.#paused) this.#socket.resume();
+  };
 
   destroy(): void {
     this.#closeSent = true;
