@@ -319,8 +319,9 @@ export class Outbox {
   }
 
   readonly #onWritten = (error?: Error | null): void => {
-    // A write that failed leaves its bytes counted as unsent; the socket's 'close' follows.
-    if (error || this.#ended) return;
+    // A write that failed leaves its bytes counted as unsent; the socket's 'close' follows. Node calls back without an
+    // error for one that was cancelled with its socket.
+    if (error || this.#ended || this.#socket.destroyed) return;
     this.#writingBytes = 0;
     this.#writingMessages = 0;
     if (this.#waitingBytes > 0 || this.#pong !== undefined || this.#endRequested) this.#flush();
