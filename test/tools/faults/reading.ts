@@ -23,13 +23,20 @@ export const readsSlowly: Fault<ReadsSlowlyOptions> = async (target, options = {
   return peer;
 };
 
-/** After each chunk it waits for as long as the chunk should have taken. */
+/** A reader that was kept waiting may catch up on so many milliseconds at once. */
+const CREDIT = 250;
+
+/** After each chunk it waits until so much may have been read. */
 function pace({ client: { socket } }: FaultyPeer, bytesPerSecond: number): void {
   let timer: NodeJS.Timeout | undefined;
+  let nextAt = performance.now();
   socket.on("data", (chunk: Buffer) => {
+    const now = performance.now();
+    nextAt = Math.max(nextAt, now - CREDIT) + (chunk.length / bytesPerSecond) * 1000;
+    if (nextAt <= now) return;
     socket.pause();
     clearTimeout(timer);
-    timer = setTimeout(() => socket.resume(), (chunk.length / bytesPerSecond) * 1000);
+    timer = setTimeout(() => socket.resume(), nextAt - now);
   });
   socket.once("close", () => clearTimeout(timer));
 }
