@@ -49,7 +49,7 @@ async function stopBeside(company: Company, starting: Promise<FaultyPeer>) {
   await company.stuck();
   const stopped = await company.stop();
   await company.expectOthersServed();
-  company.expectBounded(stopped);
+  company.expectBounded(stopped, drain.deadline);
   return { peer, ...stopped };
 }
 
