@@ -3,12 +3,12 @@
  */
 import { randomBytes } from "node:crypto";
 import { EventEmitter, once } from "node:events";
-import { connect, type NetConnectOpts, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import type { Socket } from "node:net";
 import { encodeClosePayload } from "../../src/wire/close.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { acceptKey } from "../../src/wire/handshake.js";
+import { connectSocket, resetSocket, type Target } from "./connect.js";
 import { PeerDeflate } from "./peer-deflate.js";
 
 export interface RawClientOptions {
@@ -24,23 +24,11 @@ export interface RawClientOptions {
   path?: string;
 }
 
-/** A port on 127.0.0.1, in clear or behind TLS, or the path of a Unix socket. */
-export type Target = number | string | { port: number; tls: true };
+export type { Target };
 
 /** Connects without sending anything, TLS's own handshake aside. */
 export async function connectRaw(target: Target, options: RawClientOptions = {}): Promise<RawClient> {
-  const where: NetConnectOpts =
-    typeof target === "string"
-      ? { path: target }
-      : { port: typeof target === "number" ? target : target.port, host: "127.0.0.1" };
-  const transport = connect({ ...where, allowHalfOpen: true });
-  await once(transport, "connect");
-  if (typeof target !== "object") return new RawClient(transport, options);
-  // Node takes allowHalfOpen here; its types do not know that.
-  const how = { socket: transport, rejectUnauthorized: false, allowHalfOpen: true };
-  const encrypted = connectTls(how);
-  await once(encrypted, "secureConnect");
-  return new RawClient(encrypted, options, transport);
+  return new RawClient(await connectSocket(target), options);
 }
 
 /** Connects and completes the handshake. */
@@ -75,7 +63,6 @@ export class RawClient {
   gone = false;
 
   /** What TCP knows of it: `socket` itself, unless that speaks TLS. */
-  readonly #transport: Socket;
   readonly #events = new EventEmitter();
   readonly #options: Required<RawClientOptions>;
   readonly #decoder: Decoder;
@@ -84,9 +71,8 @@ export class RawClient {
   #head = Buffer.alloc(0);
   #upgraded = false;
 
-  constructor(socket: Socket, options: RawClientOptions, transport = socket) {
+  constructor(socket: Socket, options: RawClientOptions) {
     this.socket = socket;
-    this.#transport = transport;
     this.#options = {
       answersPing: true,
       answersClose: true,
@@ -237,8 +223,7 @@ export class RawClient {
 
   /** RST. */
   reset(): void {
-    // TLS has no reset of its own.
-    this.#transport.resetAndDestroy();
+    resetSocket(this.socket);
   }
 
   /** Resolves when `condition` holds; checked after each thing the server does. Rejects when the socket is gone first. */
