@@ -1,5 +1,5 @@
 /** The scenario through everything that stands between a peer and a server in life: it holds on every way in. */
-import { describe, it } from "vitest";
+import { it } from "vitest";
 import { repeatedly } from "../tools/scenario.js";
 import { ms } from "../tools/timing.js";
 import { defaultQuiet, longQuiet } from "./scenes/closed-loop.js";
@@ -13,25 +13,26 @@ const FEW = Number(process.env["RUNS_PER_WAY"] ?? 3);
 
 const scenes = byTitle(pipelined, runAndSignal, closeBehind, halfClosed, gone, reset, defaultQuiet);
 
-describe.each(ways.map((way) => [way.name, way] as const))("%s", (_, way) => {
-  it.each(scenes)("%s", (_title, scene) => expectToHoldAFewTimes(scene, way, FEW));
-});
-
-/** Those that mostly wait, or start slowly, do so together: some ways at once. */
-function onEveryWay(scene: Scene, times: number, waysAtOnce: number): Promise<unknown> {
-  return repeatedly((index) => expectToHoldAFewTimes(scene, ways[index]!, times), {
-    times: ways.length,
-    atOnce: waysAtOnce,
-  });
+/** Some ways at once: the scenes mostly wait, and some ways start slowly. */
+async function onEveryWay(scene: Scene, times: number, waysAtOnce: number): Promise<void> {
+  await repeatedly(
+    async (index) => {
+      const way = ways[index]!;
+      try {
+        await expectToHoldAFewTimes(scene, way, times);
+      } catch (error) {
+        throw new Error(`It does not hold on this way: ${way.name}.`, { cause: error });
+      }
+    },
+    { times: ways.length, atOnce: waysAtOnce },
+  );
 }
 
 /** Many processes and proxies start in one test; the limit is for a machine that has much else to do. */
-const LIMIT = ms(120_000);
+const LIMIT = { timeout: ms(120_000) };
 
-it.each(byTitle(longQuiet))("%s, on every way", { timeout: LIMIT }, async (_, scene) => {
-  await onEveryWay(scene, FEW, 7);
-});
+it.each(scenes)("%s, on every way", LIMIT, (_, scene) => onEveryWay(scene, FEW, 4));
 
-it.each(byTitle(terminated))("%s, on every way", { timeout: LIMIT }, async (_, scene) => {
-  await onEveryWay(scene, 2, 3);
-});
+it.each(byTitle(longQuiet))("%s, on every way", LIMIT, (_, scene) => onEveryWay(scene, FEW, 7));
+
+it.each(byTitle(terminated))("%s, on every way", LIMIT, (_, scene) => onEveryWay(scene, 2, 3));
