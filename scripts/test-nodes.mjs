@@ -20,6 +20,11 @@ const EXCLUDED = [
   // Compares README.md and docs/conformance.md with what they describe.
   "test/docs/defaults.test.ts",
   "test/interop/conformance/page.test.ts",
+  // Show what a browser's page and a reader's terminal see, and take their time; what Node changes is seen without them.
+  "test/interop/chromium.test.ts",
+  "test/examples/chat.test.ts",
+  "test/examples/start.test.ts",
+  "test/docs/snippets.test.ts",
 ];
 
 /** Fewer repetitions than `npm test` has: here the question is whether it works at all on that Node. */

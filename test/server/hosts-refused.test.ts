@@ -14,7 +14,7 @@ import { createServer, InvalidOptionError, LastcallError, ServerStateError } fro
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
 import { openRaw } from "../tools/raw-client.js";
-import { eventually } from "../tools/serve.js";
+import { eventually, gate } from "../tools/serve.js";
 import { echo, httpServer, listenersOf, listening, LOCAL } from "./hosts.js";
 
 function rejection(promise: Promise<unknown>): Promise<unknown> {
@@ -64,15 +64,17 @@ describe("a caller's server that was closed", () => {
   });
 
   test("but has connections left is refused, and they are left alone", async () => {
-    const { http, port } = await httpServer((_request, response) => response.end("theirs"));
-    const client = net.connect(port, "127.0.0.1");
-    onTestFinished(() => void client.destroy());
-    await once(http, "connection");
+    const answer = gate();
+    const { http, port } = await httpServer((_request, response) => {
+      void answer.passed.then(() => response.end("theirs"));
+    });
+    const asked = once(http, "request");
+    const answered = fetch(`http://127.0.0.1:${port}/`);
+    await asked;
     http.close();
     expect(await rejection(echo("ours").listen(http))).toMatchObject(closed);
-    client.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    const [answer] = (await once(client, "data")) as [Buffer];
-    expect(answer.toString()).toMatch(/^HTTP\/1\.1 200 OK\r\n.*theirs$/s);
+    answer.open();
+    expect(await (await answered).text()).toBe("theirs");
   });
 });
 

@@ -8,7 +8,7 @@ import type { Observed } from "./play.js";
 import { storyOf, type PeerPlan, type Story } from "./story.js";
 import { tell } from "./tell.js";
 
-const SEEDS = 12;
+const SEEDS = 8;
 
 interface Row {
   /** What the stories have in common, and whom beside the random peers. */
