@@ -49,7 +49,9 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
     for (const profile of settings.profiles as ProfileName[]) {
       for (let repeat = 1; repeat <= settings.repeat && !session.isInterrupted; repeat++) {
         const run = await session.play(profile, repeat);
-        if (run !== undefined) runs.push(run);
+        if (run === undefined) continue;
+        runs.push(run);
+        options.onRun?.({ run, isLastOfProfile: repeat === settings.repeat });
       }
     }
     const interrupted = session.isInterrupted;

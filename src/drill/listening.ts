@@ -45,17 +45,29 @@ export async function untilListening(target: UpgradeTarget, knocking: Knocking):
   const { patience, exited, interrupted, lastWords } = knocking;
   const until = performance.now() + patience;
   let exit: Exit | undefined;
-  void exited.then((ended) => (exit = ended));
-  for (;;) {
-    const answer = await knock(target, Math.max(1_000, until - performance.now()), exited, interrupted);
-    if (answer === undefined || interrupted.aborted) return;
-    if (exit !== undefined) {
-      const how = exit.code === undefined ? (exit.signal ?? "unknown cause") : `exit code ${exit.code}`;
-      throw cannotStart(`The server ended with ${how} before it listened. ${await lastWords()}`);
+  const over = new AbortController();
+  const stopped = new Promise<void>((resolve) => {
+    void exited.then((ended) => {
+      exit = ended;
+      resolve();
+    });
+    interrupted.addEventListener("abort", () => resolve(), { once: true, signal: over.signal });
+  });
+  try {
+    while (!interrupted.aborted) {
+      const answer = await knock(target, Math.max(1_000, until - performance.now()), stopped);
+      if (answer === undefined || interrupted.aborted) return;
+      if (exit !== undefined) {
+        const how = exit.code === undefined ? (exit.signal ?? "unknown cause") : `exit code ${exit.code}`;
+        throw cannotStart(`The server ended with ${how} before it listened. ${await lastWords()}`);
+      }
+      const isLate = performance.now() >= until;
+      if (!NOT_YET.has(answer) || isLate)
+        throw cannotStart(await explain(target, answer, patience, lastWords));
+      await within(PAUSE, stopped);
     }
-    const isLate = performance.now() >= until;
-    if (!NOT_YET.has(answer) || isLate) throw cannotStart(await explain(target, answer, patience, lastWords));
-    await pause(PAUSE, exited, interrupted);
+  } finally {
+    over.abort();
   }
 }
 
@@ -63,22 +75,21 @@ export async function untilListening(target: UpgradeTarget, knocking: Knocking):
 async function knock(
   target: UpgradeTarget,
   patience: number,
-  exited: Promise<unknown>,
-  interrupted: AbortSignal,
+  stopped: Promise<void>,
 ): Promise<string | undefined> {
   let over!: () => void;
   const ended = new Promise<void>((resolve) => (over = resolve));
   const listener = { onMessage: () => {}, onEnding: () => {}, onEnded: () => over() };
   const client = new Client(target, wellBehaved, () => performance.now(), listener);
+  const opening = async (): Promise<void> => {
+    await client.connect();
+    await client.open();
+  };
   try {
-    const opening = (async () => {
-      await client.connect();
-      await client.open();
-    })();
-    await Promise.race([opening, pause(patience, exited, interrupted)]);
+    await within(patience, opening(), stopped);
     if (!client.isOpen) return client.refused ?? "no answer";
     client.leave();
-    await Promise.race([ended, pause(GOODBYE_PATIENCE, exited, interrupted)]);
+    await within(GOODBYE_PATIENCE, ended, stopped);
     return undefined;
   } finally {
     client.destroy();
@@ -112,17 +123,10 @@ function cannotStart(message: string): DrillError {
   return new DrillError("LASTCALL_DRILL_START", message.trim());
 }
 
-/** Waits; shorter when the server is gone or the drill interrupted. */
-async function pause(duration: number, exited: Promise<unknown>, interrupted: AbortSignal): Promise<void> {
+/** Waits for the first of these, and at most so long. */
+async function within(duration: number, ...promises: Promise<void>[]): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
-  let stop!: () => void;
-  const over = new Promise<void>((resolve) => {
-    stop = resolve;
-    timer = setTimeout(resolve, duration);
-  });
-  interrupted.addEventListener("abort", stop, { once: true });
-  if (interrupted.aborted) stop();
-  await Promise.race([over, exited]);
+  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, duration)));
+  await Promise.race([patience, ...promises]);
   clearTimeout(timer);
-  interrupted.removeEventListener("abort", stop);
 }

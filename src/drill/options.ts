@@ -6,7 +6,7 @@ import { DrillError } from "./errors.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { profileNames, profiles, type ProfileName } from "./profiles.js";
 import type { Progress } from "./progress.js";
-import type { DrillSettings } from "./result.js";
+import type { DrillSettings, RunResult } from "./result.js";
 import type { Stopper } from "./target/elsewhere.js";
 
 /** What a drill is asked for. Times are in milliseconds, sizes in bytes. */
@@ -86,6 +86,8 @@ export interface DrillOptions {
   signal?: AbortSignal;
   /** Hears how far the drill is. */
   onProgress?: (progress: Progress) => void;
+  /** Hears of each run when it is over. */
+  onRun?: (played: { run: RunResult; isLastOfProfile: boolean }) => void;
 }
 
 /** The defaults of the options that have one. */
@@ -136,6 +138,7 @@ const others = [
   "exitCodes",
   "signal",
   "onProgress",
+  "onRun",
 ] as const;
 
 function refuse(message: string): never {
