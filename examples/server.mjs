@@ -4,6 +4,7 @@
  *
  *   node examples/server.mjs --port 8080 --work 100 --deadline 25000
  */
+import { appendFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { createServer } from "lastcall";
@@ -17,10 +18,14 @@ const { values } = parseArgs({
   },
 });
 
+// `npm start` drills this server and asks which requests were executed: one id a line, the first word of a message.
+const effects = process.env["LASTCALL_EFFECTS"];
+
 const server = createServer(
   async (connection) => {
     for await (const message of connection) {
       await sleep(Number(values.work));
+      if (effects !== undefined) appendFileSync(effects, `${message}`.split(" ", 1) + "\n");
       connection.send(`done: ${message}`);
     }
   },

@@ -1,9 +1,16 @@
 /** What `lastcall drill` shows: a row for each profile as it is played, then what was found, then the verdict. */
 import type { WriteStream } from "node:tty";
-import type { DrillResult, Finding, Progress, RunResult } from "../drill/index.js";
+import {
+  drillDefaults,
+  type DrillOptions,
+  type DrillResult,
+  type Finding,
+  type Progress,
+  type RunResult,
+} from "../drill/index.js";
 import { Screen } from "./screen.js";
 
-const BAR_LENGTH = 20;
+const BAR_LENGTH = 12;
 /** Lines of the server's own output that are shown. */
 const OUTPUT_LINES = 8;
 
@@ -32,18 +39,23 @@ export class DrillView {
   #played: RunResult[] = [];
   #hasHeader = false;
 
-  constructor(out: WriteStream) {
+  readonly #title: string;
+
+  constructor(out: WriteStream, options: DrillOptions) {
     this.#screen = new Screen(out);
+    const { connections, requests, at, killSignal } = { ...drillDefaults, ...options };
+    const stop = options.stop === undefined ? killSignal : "stopped";
+    this.#title = `${connections} connections with ${requests} requests each, ${stop} after ${at} ms`;
   }
 
   progress(at: Progress): void {
     const done = at.sent + at.connections === 0 ? 0 : (at.answered + at.ended) / (at.sent + at.connections);
     const full = Math.round(Math.min(1, done) * BAR_LENGTH);
     const bar = "█".repeat(full) + "░".repeat(BAR_LENGTH - full);
-    const since = at.sinceSignal === undefined ? "" : `, ${seconds(at.sinceSignal)} since the signal`;
+    const since = at.sinceSignal === undefined ? "" : ` for ${seconds(at.sinceSignal)}`;
     const run = at.runs === 1 ? "" : ` (${at.run} of ${at.runs})`;
     this.#screen.live(
-      `${at.profile.padEnd(12)} ${bar} ${phases[at.phase]}${run}: ${at.answered} of ${at.sent} answered${since}`,
+      `${at.profile.padEnd(12)} ${bar} ${phases[at.phase]}${since}${run}: ${at.answered} of ${at.sent} answered`,
     );
   }
 
@@ -82,6 +94,8 @@ export class DrillView {
   #header(): void {
     if (this.#hasHeader) return;
     this.#hasHeader = true;
+    this.#screen.line(this.#screen.paint("bold", this.#title));
+    this.#screen.line();
     this.#screen.line(this.#screen.paint("dim", cells(columns.map(({ title }) => title))));
   }
 

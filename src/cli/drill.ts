@@ -1,5 +1,6 @@
 /** `lastcall drill`: the drill with a terminal around it. */
 import { existsSync, openSync, closeSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { extname } from "node:path";
 import { drill, DrillError, type DrillResult } from "../drill/index.js";
 import { htmlReport, junitReport } from "../drill/report/index.js";
@@ -31,7 +32,7 @@ export async function drillCommand(args: readonly string[]): Promise<number> {
 
 async function run({ options, reports, json }: DrillCommandLine): Promise<number> {
   const interruption = new AbortController();
-  const view = json ? undefined : new DrillView(process.stdout);
+  const view = json ? undefined : new DrillView(process.stdout, options);
   const release = onInterrupt(() => {
     interruption.abort();
     console.error("Interrupted: the server is being stopped. Once more kills it.");
@@ -58,19 +59,19 @@ async function run({ options, reports, json }: DrillCommandLine): Promise<number
   }
 }
 
+const interrupts = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /** The first signal interrupts; a second one ends this process, and what it has started with it. */
 function onInterrupt(interrupt: () => void): () => void {
   let times = 0;
   const hear = (signal: NodeJS.Signals): void => {
     times++;
     if (times === 1) interrupt();
-    else process.exit(signal === "SIGINT" ? 130 : 143);
+    else process.exit(128 + constants.signals[signal]);
   };
-  process.on("SIGINT", hear);
-  process.on("SIGTERM", hear);
+  for (const signal of interrupts) process.on(signal, hear);
   return () => {
-    process.off("SIGINT", hear);
-    process.off("SIGTERM", hear);
+    for (const signal of interrupts) process.off(signal, hear);
   };
 }
 

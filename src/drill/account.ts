@@ -62,7 +62,7 @@ export function accountFor(facts: RunFacts): RunResult {
     sent: Object.values(counts).reduce((sum, count) => sum + count, 0),
     effects: known !== undefined,
     signalAt: relative(facts, facts.signalAt),
-    endedAt: facts.endedAt - facts.loadBegan,
+    endedAt: micro(facts.endedAt - facts.loadBegan),
     process,
     latency: latencies(connections, relative(facts, facts.signalAt)),
     load: facts.load,
@@ -85,7 +85,12 @@ function hasUnnamedAnswer({ requests }: Conversation, executions: Map<string, nu
 }
 
 function relative({ loadBegan }: RunFacts, at: number | undefined): number | undefined {
-  return at === undefined ? undefined : at - loadBegan;
+  return at === undefined ? undefined : micro(at - loadBegan);
+}
+
+/** To the microsecond: what is behind that is noise, and makes reports long. */
+function micro(time: number): number {
+  return Math.round(time * 1_000) / 1_000;
 }
 
 function connectionResult(
@@ -104,7 +109,7 @@ function connectionResult(
     openedAt: at(client.openedAt),
     refused,
     refusalFailed: refused !== undefined && failsByRefusal(facts, conversation),
-    close: close === undefined ? undefined : { ...close, at: close.at - facts.loadBegan },
+    close: close === undefined ? undefined : { ...close, at: micro(close.at - facts.loadBegan) },
     closeSentAt: at(client.closeSentAt),
     finSentAt: at(client.finSentAt),
     finAt: at(client.finAt),
@@ -142,9 +147,9 @@ function requestResult(
   return {
     n: request.n,
     id: request.id,
-    sentAt: sentAt - loadBegan,
+    sentAt: micro(sentAt - loadBegan),
     afterSignal,
-    replies: request.replies.map((at) => at - loadBegan),
+    replies: request.replies.map((at) => micro(at - loadBegan)),
     executions,
     ...judge(evidence, settings),
   };
@@ -182,7 +187,9 @@ function latencies(connections: readonly ConnectionResult[], signalAt = Infinity
     for (const { sentAt, afterSignal, replies } of requests) {
       const [repliedAt] = replies;
       if (repliedAt === undefined) continue;
-      times[afterSignal ? "after" : repliedAt < signalAt ? "before" : "during"].push(repliedAt - sentAt);
+      times[afterSignal ? "after" : repliedAt < signalAt ? "before" : "during"].push(
+        micro(repliedAt - sentAt),
+      );
     }
   }
   return { before: latency(times.before), during: latency(times.during), after: latency(times.after) };
