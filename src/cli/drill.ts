@@ -2,8 +2,7 @@
 import { existsSync, openSync, closeSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { extname } from "node:path";
-import { drill, DrillError, type DrillResult } from "../drill/index.js";
-import { htmlReport, junitReport } from "../drill/report/index.js";
+import { drill, DrillError, htmlReport, junitReport, type DrillResult } from "../drill/index.js";
 import { drillHelp, readDrillFlags, type DrillCommandLine } from "./drill-flags.js";
 import { DrillView } from "./drill-view.js";
 

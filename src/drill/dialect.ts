@@ -32,7 +32,7 @@ export interface DrillScript {
 }
 
 /** What a message of the server answers. */
-export type Match = { ids: readonly string[] } | { ns: readonly number[] } | "oldest" | undefined;
+type Match = { ids: readonly string[] } | { ns: readonly number[] } | "oldest" | undefined;
 
 /** A script and the options that stand for parts of it, as one. */
 export interface Dialect {

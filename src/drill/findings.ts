@@ -29,7 +29,7 @@ export function count(number: number, noun: string): string {
 }
 
 /** Milliseconds as a person reads them. */
-export function duration(ms: number): string {
+function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
 }
 

@@ -2,17 +2,19 @@
 export { drill } from "./drill.js";
 export { drillDefaults, type DrillOptions } from "./options.js";
 export { DrillError, type DrillErrorCode } from "./errors.js";
-export { profileNames, profiles, type ProfileName } from "./profiles.js";
+export { profileNames, type ProfileName } from "./profiles.js";
+export { htmlReport, junitReport } from "./report/index.js";
 export type { DrillScript, RequestDetails } from "./dialect.js";
 export type { Progress } from "./progress.js";
-export type {
-  ConnectionResult,
-  DrillResult,
-  DrillSettings,
-  Finding,
-  Latency,
-  ProcessResult,
-  RequestClass,
-  RequestResult,
-  RunResult,
+export {
+  requestClasses,
+  type ConnectionResult,
+  type DrillResult,
+  type DrillSettings,
+  type Finding,
+  type Latency,
+  type ProcessResult,
+  type RequestClass,
+  type RequestResult,
+  type RunResult,
 } from "./result.js";

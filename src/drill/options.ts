@@ -7,7 +7,6 @@ import type { UpgradeTarget } from "./handshake.js";
 import { profileNames, profiles, type ProfileName } from "./profiles.js";
 import type { Progress } from "./progress.js";
 import type { DrillSettings, RunResult } from "./result.js";
-import type { Stopper } from "./target/elsewhere.js";
 
 /** What a drill is asked for. Times are in milliseconds, sizes in bytes. */
 export interface DrillOptions {
@@ -23,7 +22,7 @@ export interface DrillOptions {
   /** The process of a server that runs already. */
   pid?: number;
   /** How to stop a server that runs already: a shell command, or a function. */
-  stop?: Stopper;
+  stop?: string | (() => unknown);
 
   /** Connections that are opened. Default 5. */
   connections?: number;

@@ -14,6 +14,26 @@ export interface LoadContext {
   signalled: Promise<void>;
 }
 
+/** The names of all profiles. docs/drill.md says what each does, and what a correct server does. */
+export const profileNames = [
+  "pipelined",
+  "closed-loop",
+  "stream",
+  "slow-reader",
+  "silent-peer",
+  "half-close",
+  "abort",
+  "late-sender",
+  "flood",
+  "fragmented",
+  "mid-frame",
+  "handshake",
+  "far",
+] as const;
+
+/** The name of a profile. */
+export type ProfileName = (typeof profileNames)[number];
+
 /** One way to behave. */
 export interface Profile {
   /** What its clients do, as a sentence that begins with a verb. */
@@ -99,7 +119,8 @@ function fragmented(conversation: Conversation, { requests, random }: LoadContex
   for (let sent = 0; sent < requests; sent++) conversation.ask((message) => inThree(message, random));
 }
 
-export const profiles = {
+/** All profiles. */
+export const profiles: Readonly<Record<ProfileName, Profile>> = {
   pipelined: {
     does: "Sends all its requests at once and waits for the replies.",
     correct: "Answers all that were sent before the signal, then says Close, then ends TCP, then exits.",
@@ -201,9 +222,4 @@ export const profiles = {
     behaviour: () => ({ delay: 75 }),
     load: pipelined,
   },
-} as const satisfies Record<string, Profile>;
-
-/** The name of a profile. */
-export type ProfileName = keyof typeof profiles;
-
-export const profileNames = Object.keys(profiles) as ProfileName[];
+};

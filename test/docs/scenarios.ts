@@ -202,4 +202,27 @@ const console = { log: (line) => logged.push(line) };`,
 assert.deepEqual(logged.slice(0, 2), ["draining 0 connections", "door closed"]);
 assert.match(logged[2], /^Clean shutdown/);`,
   },
+  {
+    marker: "export const ack =",
+    after: `assert.equal(ack('{"type":"connection_ack"}'), true);
+const asked = JSON.parse(request(12, { id: "lc-7f3a-12", connection: 3, number: 2, size: 64 }));
+assert.equal(asked.id, "lc-7f3a-12");
+assert.deepEqual(["next", "complete"].map((type) => match(JSON.stringify({ id: asked.id, type }))), [asked.id, undefined]);
+assert.equal(typeof open, "string");`,
+  },
+  {
+    marker: "function executed(message)",
+    before: `import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+const folder = mkdtempSync(join(tmpdir(), "lastcall-snippet-"));
+process.env.LASTCALL_EFFECTS = join(folder, "effects");`,
+    after: `executed("lc-7f3a-12 xxx");
+assert.equal(readFileSync(effects, "utf8"), "lc-7f3a-12 xxx\\n");
+rmSync(folder, { recursive: true });`,
+  },
+  {
+    marker: 'from "lastcall/drill"',
+    after: `assert.equal(result.runs.length, 2);`,
+  },
 ];

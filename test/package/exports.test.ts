@@ -4,6 +4,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import * as main from "../../src/index.js";
+import * as drill from "../../src/drill/index.js";
 import * as process from "../../src/process/index.js";
 
 const EXPORT = /^export (type )?\{(.*?)\} from "(.*?)";$/gms;
@@ -76,6 +77,37 @@ const entries = [
     values: ["terminationSignals"],
     types: ["TerminationSignals", "TerminationSignalsOptions"],
   },
+  {
+    name: "lastcall/drill",
+    path: "../../src/drill/index.ts",
+    module: drill,
+    values: [
+      "DrillError",
+      "drill",
+      "drillDefaults",
+      "htmlReport",
+      "junitReport",
+      "profileNames",
+      "requestClasses",
+    ],
+    types: [
+      "ConnectionResult",
+      "DrillErrorCode",
+      "DrillOptions",
+      "DrillResult",
+      "DrillScript",
+      "DrillSettings",
+      "Finding",
+      "Latency",
+      "ProcessResult",
+      "ProfileName",
+      "Progress",
+      "RequestClass",
+      "RequestDetails",
+      "RequestResult",
+      "RunResult",
+    ],
+  },
 ];
 
 describe.each(entries)("$name", ({ path, module, values, types }) => {
@@ -101,5 +133,5 @@ it("can be entered by these paths and no others", () => {
   const { exports } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")) as {
     exports: Record<string, unknown>;
   };
-  expect(Object.keys(exports)).toEqual([".", "./process", "./package.json"]);
+  expect(Object.keys(exports)).toEqual([".", "./process", "./drill", "./package.json"]);
 });

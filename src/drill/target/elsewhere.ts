@@ -6,7 +6,7 @@ import type { Exit, RunningServer } from "./running.js";
 import { Tail } from "./tail.js";
 
 /** A shell command, or a function that stops the server. */
-export type Stopper = string | (() => unknown);
+type Stopper = string | (() => unknown);
 
 export class ServerElsewhere implements RunningServer {
   readonly pid = undefined;

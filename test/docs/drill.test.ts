@@ -1,0 +1,56 @@
+/** docs/drill.md against the command that it is about. */
+import { describe, expect, it } from "vitest";
+import { drillHelp, readDrillFlags } from "../../src/cli/drill-flags.js";
+import { requestClasses } from "../../src/drill/index.js";
+import { profiles } from "../../src/drill/profiles.js";
+import { runNode } from "../tools/run-process.js";
+import { blocksIn, readPage } from "./pages.js";
+
+const page = readPage("docs/drill.md");
+const PREFIX = "npx lastcall drill ";
+
+/** The command lines in all pages that begin like that, in shell blocks and in pipelines. */
+const lines = blocksIn("sh", "yaml")
+  .flatMap(({ code }) => code.split("\n"))
+  .map((line) => line.replace(/^(- run: | *- )/, "").trim())
+  .filter((line) => line.startsWith(PREFIX));
+
+/** As a shell takes it apart. */
+function words(line: string): string[] {
+  const found = line.slice(PREFIX.length).matchAll(/'([^']*)'|"([^"]*)"|(\S+)/g);
+  return [...found].map(([, single, double, plain]) => single ?? double ?? plain!);
+}
+
+it("has a row for each profile, in its own words", () => {
+  for (const [name, { does, correct, commonly }] of Object.entries(profiles)) {
+    expect(page).toContain(`| \`${name}\` | ${does} | ${correct} | ${commonly} |`);
+  }
+  expect([...page.matchAll(/^\| `[a-z-]+` \|/gm)]).toHaveLength(Object.keys(profiles).length);
+});
+
+it("has a row for each class", () => {
+  const rows = [...page.matchAll(/^\| ([a-z ]+) \| .* \| .* \|$/gm)].map((match) => match[1]);
+  expect(rows.filter((row) => row !== "class" && row !== "profile").sort()).toEqual(
+    [...requestClasses].sort(),
+  );
+});
+
+it("names only options that there are", () => {
+  const named = [...page.matchAll(/--[a-z][a-z-]*/g)].map((match) => match[0]);
+  const strangers = new Set(["--port"]);
+  expect([...new Set(named)].filter((name) => !drillHelp.includes(name) && !strangers.has(name))).toEqual([]);
+});
+
+describe("every command line", () => {
+  it("is there", () => expect(lines.length).toBeGreaterThanOrEqual(6));
+
+  it.each(lines)("can be read: %s", (line) => {
+    const args = words(line).map((word) => (word.startsWith("$(") ? "1" : word));
+    expect(readDrillFlags(args)).toBeDefined();
+  });
+
+  it.each(lines.filter((line) => line.includes("examples/")))("passes: %s", async (line) => {
+    const { exit, stderr } = await runNode(["dist/cli/main.js", "drill", ...words(line)]);
+    expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+  });
+});
