@@ -1,0 +1,176 @@
+/**
+ * Drills other people's WebSocket servers, and ours, with every profile, and writes docs/peers.md.
+ *
+ *   npm ci && npm run build && npm ci --prefix bench && node bench/drill-peers.mjs
+ *
+ * About 20 minutes: who hangs is waited for. What is not installed is shown as not run. Arguments choose peers:
+ * `node bench/drill-peers.mjs ws`; then the page is printed, and not written.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import { extname } from "node:path";
+import { drill, profileNames } from "../dist/drill/index.js";
+import { cutStop, variants } from "./peers/index.mjs";
+
+const CONNECTIONS = 5;
+const REQUESTS = 5;
+/** Who takes longer hangs. */
+const TIMEOUT = 15_000;
+
+/** From the easiest to the hardest. */
+const MARKS = ["built in", "documented recipe", "done by hand"];
+const LANGUAGES = { ".mjs": "js", ".py": "python", ".go": "go" };
+
+const wanted = process.argv.slice(2);
+const chosen = variants.filter(({ peer }) => wanted.length === 0 || wanted.includes(peer));
+
+/** @typedef {{ variant: (typeof variants)[number], version: string | undefined, runs: import("../dist/drill/index.js").RunResult[] }} Drilled */
+
+/** @type {Drilled[]} */
+const drilled = [];
+for (const variant of chosen) {
+  const version = variant.version();
+  console.error(`${variant.peer} ${version ?? "(not installed)"}: ${variant.name}`);
+  drilled.push({ variant, version, runs: version === undefined ? [] : await runsOf(variant) });
+}
+
+const page = render(drilled);
+if (wanted.length === 0) writeFileSync(new URL("../docs/peers.md", import.meta.url), page);
+else process.stdout.write(page);
+
+/** @param {(typeof variants)[number]} variant */
+async function runsOf({ command, prepare, url, subprotocol, script, promise }) {
+  prepare?.();
+  const given = { url, subprotocol, script, promise };
+  const { runs } = await drill({
+    ...Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)),
+    command,
+    connections: CONNECTIONS,
+    requests: REQUESTS,
+    profiles: "all",
+    timeout: TIMEOUT,
+    onRun: ({ run }) => console.error(`  ${run.profile.padEnd(12)} ${outcome(run)}`),
+  });
+  return runs;
+}
+
+/** What happened in a run, without its ids. @param {Drilled["runs"][number]} run */
+function outcome({ passed, failures, remarks }) {
+  const findings = (passed ? remarks.filter(({ kind }) => kind !== "load") : failures).map(tell);
+  return [...(passed ? ["passed"] : []), ...findings].join("; ");
+}
+
+/** @param {import("../dist/drill/index.js").Finding} finding */
+function tell({ kind, count, text }) {
+  const wholes = { hang: "had not ended after 15 s and was killed", crash: "crashed under load" };
+  if (kind in wholes) return wholes[/** @type {keyof typeof wholes} */ (kind)];
+  if (kind === "exit code") return text.replace(/^The process /, "").replace(/\.$/, "");
+  if (kind === "refused") return `${count} connections turned away`;
+  return `${count} ${kind}`;
+}
+
+/** @param {Drilled[]} all */
+function render(all) {
+  const peers = [...new Set(all.map(({ variant }) => variant.peer))];
+  const of = (/** @type {string} */ peer) => all.filter(({ variant }) => variant.peer === peer);
+  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  return `# Other servers under the drill
+
+What it takes to stop a WebSocket server without losing anything, by library. Each was drilled with every
+[profile](drill.md#profiles): ${CONNECTIONS} connections with ${REQUESTS} requests of 100 ms of work each, SIGTERM after 50 ms, ${TIMEOUT / 1_000} s to end,
+an effects file. The servers are in [\`bench/peers/\`](../bench/peers); whoever knows a better way to stop one of them is
+asked to tell us.
+
+Measured on ${new Date().toISOString().slice(0, 10)} with lastcall ${version} and Node ${process.versions.node}, one run of each profile. To measure it yourself:
+
+\`\`\`sh
+npm ci && npm run build && npm ci --prefix bench && node bench/drill-peers.mjs
+\`\`\`
+
+What is not one of the profiles is not in these tables: speed, features, age, and how easily the rest is written.
+
+## Who handles what
+
+- **built in**: the library's own way to stop passes.
+- **documented recipe**: the lines pass that its documentation gives or describes.
+- **done by hand**: a drain that a careful user writes passes. It is shown below.
+- **not handled**: none of the ways that were tried passes.
+
+${summary(peers, of)}
+
+\`half-close\` passes where the running server answers no half-closed client either: RFC 6455 does not ask it to.
+
+${NOTES}
+
+${peers.map((peer) => section(peer, of(peer))).join("\n\n")}
+`;
+}
+
+const NOTES = `Of two libraries the newest release is not what was run:
+
+- **uWebSockets.js**: \`@trufflesuite/uws-js-unofficial\`, an old build that others have put on npm and that loads on
+  Node 20. Newer ones need a newer C library than the machine had.
+- **Python websockets**: Debian's package is from 2022. The asyncio server of version 13 and later (2024) documents
+  \`close(close_connections=True)\`, which also closes connections with 1001 without waiting for handlers' messages to be
+  served.`;
+
+/**
+ * A row for each profile, a column for each peer.
+ *
+ * @param {string[]} peers
+ * @param {(peer: string) => Drilled[]} of
+ */
+function summary(peers, of) {
+  const rows = profileNames.map((profile) => {
+    const cells = peers.map((peer) => markOf(of(peer), profile));
+    return `| \`${profile}\` | ${cells.join(" | ")} |`;
+  });
+  return [`| | ${peers.join(" | ")} |`, `|---|${peers.map(() => "---|").join("")}`, ...rows].join("\n");
+}
+
+/**
+ * The easiest way that passes.
+ *
+ * @param {Drilled[]} ways
+ * @param {string} profile
+ */
+function markOf(ways, profile) {
+  if (ways.every(({ version }) => version === undefined)) return "not run";
+  const passing = ways
+    .filter(({ runs }) => runs.some((run) => run.profile === profile && run.passed))
+    .map(({ variant }) => variant.mark);
+  return MARKS.find((mark) => passing.includes(/** @type {any} */ (mark))) ?? "not handled";
+}
+
+/**
+ * @param {string} peer
+ * @param {Drilled[]} ways
+ */
+function section(peer, ways) {
+  const [{ version }] = /** @type {[Drilled]} */ (ways);
+  const title = `## ${peer}${version === undefined ? "" : ` ${version}`}`;
+  if (version === undefined) return `${title}\n\nNot run: it was not installed.`;
+  return [title, ...ways.map(way)].join("\n\n");
+}
+
+/** @param {Drilled} drilled */
+function way({ variant, runs }) {
+  const language =
+    LANGUAGES[/** @type {keyof typeof LANGUAGES} */ (extname(variant.stopCode[0]?.file ?? ""))] ?? "";
+  const rows = runs.map((run) => {
+    const { profile, counts, sent, process: ended, signalAt, endedAt } = run;
+    const took = signalAt === undefined ? "" : `${((ended.exitedAt ?? endedAt) - signalAt).toFixed(0)} ms`;
+    return `| \`${profile}\` | ${counts.answered} of ${sent} | ${outcome(run)} | ${took} |`;
+  });
+  const passed = runs.filter((run) => run.passed).length;
+  return `### ${peerName(variant)}: ${variant.name}
+
+On SIGTERM it ${variant.stop}. ${variant.mark[0]?.toUpperCase()}${variant.mark.slice(1)}; ${passed} of ${runs.length} profiles pass.
+
+\`\`\`${language}
+${cutStop(variant)}
+\`\`\`
+
+| profile | answered | what happened | took |
+|---|---|---|---|
+${rows.join("\n")}`;
+}
