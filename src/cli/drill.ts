@@ -37,8 +37,7 @@ async function run({ options, reports, json }: DrillCommandLine): Promise<number
     console.error("Interrupted: the server is being stopped. Once more kills it.");
   });
   // Whoever reads our output may stop reading it: `lastcall drill … | head`.
-  const stopReading = (): void => interruption.abort();
-  process.stdout.on("error", stopReading);
+  process.stdout.on("error", () => interruption.abort());
   try {
     const result = await drill({
       ...options,
@@ -54,7 +53,6 @@ async function run({ options, reports, json }: DrillCommandLine): Promise<number
   } finally {
     view?.clear();
     release();
-    process.stdout.off("error", stopReading);
   }
 }
 

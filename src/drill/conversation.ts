@@ -25,6 +25,9 @@ export interface Company {
   onError(error: unknown): void;
 }
 
+/** One is right and two are wrong; nobody has to count further. */
+const MOST_REPLIES = 10;
+
 /** Whether a client behaves as its profile says, keeps every rule beside those that do, or comes after the signal. */
 export type Role = "profile" | "witness" | "newcomer";
 
@@ -143,7 +146,7 @@ export class Conversation {
     if (answered.length === 0) this.otherMessages++;
     for (const { replies } of answered) {
       if (replies.length === 0) this.answered++;
-      replies.push(this.#company.now());
+      if (replies.length < MOST_REPLIES) replies.push(this.#company.now());
     }
     this.#wake();
   }

@@ -61,7 +61,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
       interrupted,
       startedAt,
       duration: performance.now() - began,
-      target: options.command?.join(" ") ?? options.url!,
+      target: options.command?.join(" ") ?? withoutSecrets(options.url!),
       settings,
       versions: { lastcall: version, node: process.versions.node },
       runs,
@@ -69,6 +69,12 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** An address as a report may show it: credentials and queries, which may hold tokens, are left out. */
+function withoutSecrets(url: string): string {
+  const { protocol, host, pathname } = new URL(url);
+  return `${protocol}//${host}${pathname}`;
 }
 
 /** What the runs of a drill share. */

@@ -102,7 +102,8 @@ async function explain(
   patience: number,
   lastWords: () => Promise<string>,
 ): Promise<string> {
-  const where = `${endpoint.tls === undefined ? "ws" : "wss"}://${host}${path}`;
+  // Without the query, which may hold a token.
+  const where = `${endpoint.tls === undefined ? "ws" : "wss"}://${host}${path.replace(/\?.*/, "")}`;
   if (answer === "ECONNREFUSED") {
     const said = await lastWords();
     return `Nothing listens at ${where}${patience > 0 ? ` after ${patience / 1_000} s` : ""}. Does the server listen on the port in PORT, or on another one (--url)? ${said}`;

@@ -243,14 +243,8 @@ function parseUrl(url: string): URL {
 /** Where the handshakes go, with the port filled in. */
 export function upgradeTarget(options: DrillOptions, port: number | undefined): UpgradeTarget {
   const { url = "ws://127.0.0.1:{port}/", insecure = false, subprotocol, headers = {} } = options;
-  const {
-    protocol,
-    hostname,
-    port: given,
-    host,
-    pathname,
-    search,
-  } = parseUrl(url.replace("{port}", String(port)));
+  const parsed = parseUrl(url.replace("{port}", String(port)));
+  const { protocol, hostname, port: given, host, pathname, search, username, password } = parsed;
   const isTls = protocol === "wss:";
   // An IPv6 address stands in brackets in a URL.
   const name = hostname.replace(/^\[(.*)\]$/, "$1");
@@ -265,8 +259,14 @@ export function upgradeTarget(options: DrillOptions, port: number | undefined): 
     host,
     path: pathname + search,
     subprotocol,
-    headers: Object.entries(headers),
+    headers: [...(username === "" ? [] : [basic(username, password)]), ...Object.entries(headers)],
   };
+}
+
+/** Credentials of a URL as a header (RFC 7617). */
+function basic(username: string, password: string): [string, string] {
+  const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  return ["Authorization", `Basic ${Buffer.from(credentials).toString("base64")}`];
 }
 
 /** Checks what was asked for. Throws a DrillError that says what is not allowed. */

@@ -4,6 +4,7 @@ import { accountFor } from "./account.js";
 import { Client, wellBehaved, type Behaviour } from "./client.js";
 import { Conversation, type Company, type Role } from "./conversation.js";
 import type { Dialect } from "./dialect.js";
+import { DrillError } from "./errors.js";
 import type { EffectsFile } from "./effects.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { pipelined, profiles, type LoadContext, type Profile, type ProfileName } from "./profiles.js";
@@ -48,6 +49,16 @@ const TELL_EVERY = 100;
 
 /** How long a half-closed client waits for its reply before the server counts as one that serves no such clients. */
 const HALF_CLOSE_PATIENCE = 5_000;
+
+/** Refusals of our own system: the server has no part in them. */
+const OURS = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"]);
+
+function noMoreSockets(code: string, number: number): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_START",
+    `The system gives the drill no socket for connection ${number} (${code}). Raise its limit (ulimit -n), or lower --connections.`,
+  );
+}
 
 /** Plays it, and judges it. Everything that it has opened is closed afterwards; the server is the caller's. */
 export async function playRun(plan: RunPlan): Promise<RunResult> {
@@ -194,7 +205,9 @@ class Run {
   }
 
   async #connect(conversation: Conversation): Promise<void> {
-    await conversation.client.connect();
+    const { client } = conversation;
+    await client.connect();
+    if (OURS.has(client.refused ?? "")) throw noMoreSockets(client.refused!, conversation.number);
     if (this.#profile.holdsUpgrade !== true) await conversation.open();
   }
 
