@@ -136,6 +136,14 @@ describe.each(VERSIONS)("on Node %s", (version) => {
     expect(await serveAndStop(node, file)).toMatchObject(served);
   });
 
+  it("drills that server with the package's own command", async () => {
+    const address = `ws://127.0.0.1:${port}/`;
+    const args = ["drill", "--promise", "1012", "--url", address, "--", node, "server.mjs"];
+    const command = join(consumer.directory, "node_modules/.bin/lastcall");
+    const { stdout } = await run(node, [command, ...args], { cwd: consumer.directory });
+    expect(stdout).toContain("Nothing was lost: 25 of 25 requests answered in 1 run.");
+  });
+
   it("refuses to hand out its internals", async () => {
     const inside = consumer.packed.filter((path) => path.endsWith(".js")).map((path) => `lastcall/${path}`);
     await writeFile(join(consumer.directory, "inside.mjs"), reachInside);
