@@ -81,10 +81,10 @@ export interface Finding {
     | "crash"
     | "exit code"
     | "protocol error"
-    | "left open"
-    | "late exit"
+    | "orphans"
     | "effects incomplete"
-    | "load";
+    | "load"
+    | "interrupted";
   text: string;
   /** How many requests, connections or processes it is about. */
   count: number;

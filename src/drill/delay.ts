@@ -1,0 +1,40 @@
+/** One direction of a link on which everything takes its time, and nothing overtakes. */
+export class DelayLine {
+  readonly #delay: number;
+  readonly #waiting: { at: number; deliver: () => void }[] = [];
+  #timer: NodeJS.Timeout | undefined;
+
+  /** @param delay milliseconds; with 0 everything is delivered at once. */
+  constructor(delay: number) {
+    this.#delay = delay;
+  }
+
+  send(deliver: () => void): void {
+    if (this.#delay === 0) {
+      deliver();
+      return;
+    }
+    this.#waiting.push({ at: performance.now() + this.#delay, deliver });
+    this.#arm();
+  }
+
+  /** Forgets what is on its way. */
+  cut(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    this.#waiting.length = 0;
+  }
+
+  #arm(): void {
+    if (this.#waiting.length === 0 || this.#timer !== undefined) return;
+    const wait = Math.max(0, this.#waiting[0]!.at - performance.now());
+    // One timer for the oldest: timers of their own could change places.
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      while (this.#waiting.length > 0 && this.#waiting[0]!.at <= performance.now()) {
+        this.#waiting.shift()!.deliver();
+      }
+      this.#arm();
+    }, wait);
+  }
+}

@@ -1,0 +1,139 @@
+/** What is told of a run, in sentences: what failed, and what is worth knowing and did not. */
+import type { RunFacts } from "./account.js";
+import type { ConnectionResult, Finding, ProcessResult, RequestClass, RequestResult } from "./result.js";
+
+/** Ids that a sentence names. */
+const NAMED = 3;
+
+/** From here on the times of a run say as much of the drill as of the server. */
+const BUSY = 0.9;
+const LONG_STALL = 250;
+
+/** What each class says of its requests, behind their number. */
+const sentences: Record<Exclude<RequestClass, "answered">, (isOne: boolean) => string> = {
+  unanswered: (isOne) => `${isOne ? "was" : "were"} sent and never answered`,
+  "cut off": (isOne) => `${isOne ? "was" : "were"} sent after the signal and cut off by a Close`,
+  "never started": (isOne) =>
+    `${isOne ? "was" : "were"} handed back: not executed, and the close code says so`,
+  "executed but unanswered": (isOne) => `${isOne ? "was" : "were"} executed and never answered`,
+  "broken promise": (isOne) =>
+    `${isOne ? "was" : "were"} executed, though the close code promises that ${isOne ? "it was" : "they were"} not`,
+  duplicated: (isOne) => `${isOne ? "was" : "were"} answered or executed twice`,
+  "not judged": (isOne) =>
+    `${isOne ? "is" : "are"} not judged: no reply could reach ${isOne ? "its" : "their"} client`,
+};
+
+/** A number and its noun. */
+export function count(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? "" : "s"}`;
+}
+
+/** Milliseconds as a person reads them. */
+export function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}
+
+/** Tells what a run has shown. */
+export function findingsOf(
+  facts: RunFacts,
+  connections: readonly ConnectionResult[],
+  process: ProcessResult,
+  isIncomplete: boolean,
+): { failures: Finding[]; remarks: Finding[] } {
+  const failures: Finding[] = [...ofTheEnd(facts, process, connections)];
+  const remarks: Finding[] = [];
+  for (const name of Object.keys(sentences) as (keyof typeof sentences)[]) {
+    const all = connections.flatMap(({ requests }) => requests.filter((request) => request.class === name));
+    const failed = all.filter((request) => request.failed);
+    const told = all.filter((request) => !request.failed);
+    if (failed.length > 0) failures.push(ofRequests(name, failed));
+    if (told.length > 0) remarks.push(ofRequests(name, told));
+  }
+  for (const isFailure of [true, false]) {
+    const refused = connections.filter(
+      (each) => each.refused !== undefined && each.refusalFailed === isFailure,
+    );
+    if (refused.length > 0) (isFailure ? failures : remarks).push(ofRefusals(refused, isFailure));
+  }
+  failures.push(...ofViolations(connections));
+  remarks.push(...ofTheDrill(facts, isIncomplete));
+  return { failures, remarks };
+}
+
+function ofRequests(kind: keyof typeof sentences, requests: readonly RequestResult[]): Finding {
+  const some = requests.slice(0, NAMED).map(({ id }) => id);
+  const names = requests.length > NAMED ? `${some.join(", ")}, …` : some.join(", ");
+  const what = sentences[kind](requests.length === 1);
+  return { kind, text: `${count(requests.length, "request")} ${what} (${names}).`, count: requests.length };
+}
+
+function ofRefusals(refused: readonly ConnectionResult[], isFailure: boolean): Finding {
+  const reasons = [...new Set(refused.map((each) => each.refused))].join(", ");
+  const when = isFailure ? " while the server should accept" : " at the signal";
+  const verb = refused.length === 1 ? "was" : "were";
+  return {
+    kind: "refused",
+    text: `${count(refused.length, "connection")} ${verb} turned away${when} (${reasons}).`,
+    count: refused.length,
+  };
+}
+
+function ofViolations(connections: readonly ConnectionResult[]): Finding[] {
+  const broken = connections.filter(({ violation }) => violation !== undefined);
+  if (broken.length === 0) return [];
+  const text = `The server broke the protocol on ${count(broken.length, "connection")}: ${broken[0]!.violation}.`;
+  return [{ kind: "protocol error", text, count: broken.length }];
+}
+
+/** How the process and its connections ended. */
+function ofTheEnd(
+  facts: RunFacts,
+  process: ProcessResult,
+  connections: readonly ConnectionResult[],
+): Finding[] {
+  const { signalAt, hung, settings, knowsExitCode } = facts;
+  const open = connections.filter((each) => each.endedAt === undefined && each.refused === undefined).length;
+  if (hung) {
+    const what =
+      process.killed || (facts.hasProcess && facts.exit === undefined) ? "The process" : "The connections";
+    const still = `${count(open, "connection")} ${open === 1 ? "was" : "were"} still open`;
+    const text = `${what} had not ended ${duration(settings.timeout)} after ${settings.signal}; ${still}.`;
+    return [{ kind: "hang", text, count: 1 }];
+  }
+  if (facts.exit !== undefined && signalAt === undefined && !facts.interrupted) {
+    const text = `The process ended with ${howItEnded(process)} under load, before it was told to stop.`;
+    return [{ kind: "crash", text, count: 1 }];
+  }
+  if (facts.exit === undefined || !knowsExitCode) return [];
+  if (process.exitCode !== undefined && settings.exitCodes.includes(process.exitCode)) return [];
+  const right = settings.exitCodes.join(" or ");
+  const why = process.exitSignal === settings.signal ? ": nothing in it handles that signal" : "";
+  const text = `The process ended with ${howItEnded(process)} instead of exit code ${right}${why}.`;
+  return [{ kind: "exit code", text, count: 1 }];
+}
+
+function howItEnded({ exitCode, exitSignal }: ProcessResult): string {
+  return exitCode === undefined ? (exitSignal ?? "nobody knows what") : `exit code ${exitCode}`;
+}
+
+/** What a reader should know of the drill itself. */
+function ofTheDrill({ hadOrphans, load }: RunFacts, isIncomplete: boolean): Finding[] {
+  const remarks: Finding[] = [];
+  const tell = (kind: Finding["kind"], text: string): void => void remarks.push({ kind, text, count: 1 });
+  if (hadOrphans)
+    tell(
+      "orphans",
+      "Processes that the command had started outlived it. A container would have killed them at once.",
+    );
+  if (isIncomplete)
+    tell(
+      "effects incomplete",
+      "The effects file lacks requests that were answered, so an id that it lacks proves nothing.",
+    );
+  if (load.cpu > BUSY || load.longestStall > LONG_STALL) {
+    const stall = duration(load.longestStall);
+    const share = `${Math.round(load.cpu * 100)} % of a core`;
+    tell("load", `The drill itself was busy (${share}, stalled for up to ${stall}): its times say less.`);
+  }
+  return remarks;
+}

@@ -1,0 +1,128 @@
+/** Is there a WebSocket server? One client knocks, before the load, until it is let in or the time is up. */
+import { createServer, type AddressInfo } from "node:net";
+import { once } from "node:events";
+import { Client, wellBehaved } from "./client.js";
+import { DrillError } from "./errors.js";
+import type { UpgradeTarget } from "./handshake.js";
+import type { Exit } from "./target/running.js";
+
+/** Between two knocks. */
+const PAUSE = 25;
+
+/** How long the client that knocked waits for the server's goodbye. */
+const GOODBYE_PATIENCE = 1_000;
+
+/** Answers of a proxy whose server is not there yet. */
+const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "closed", "HTTP 502", "HTTP 503", "HTTP 504"]);
+
+/** A port that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+/** How long is knocked, and what else ends it. */
+export interface Knocking {
+  /** Milliseconds. */
+  patience: number;
+  /** Resolves when the server is gone. */
+  exited: Promise<Exit>;
+  /** Its last words, as a sentence. */
+  lastWords: () => Promise<string>;
+  interrupted: AbortSignal;
+}
+
+/**
+ * Resolves when a WebSocket could be opened, or `interrupted` aborts.
+ *
+ * @throws DrillError when it cannot, saying why.
+ */
+export async function untilListening(target: UpgradeTarget, knocking: Knocking): Promise<void> {
+  const { patience, exited, interrupted, lastWords } = knocking;
+  const until = performance.now() + patience;
+  let exit: Exit | undefined;
+  void exited.then((ended) => (exit = ended));
+  for (;;) {
+    const answer = await knock(target, Math.max(1_000, until - performance.now()), exited, interrupted);
+    if (answer === undefined || interrupted.aborted) return;
+    if (exit !== undefined) {
+      const how = exit.code === undefined ? (exit.signal ?? "unknown cause") : `exit code ${exit.code}`;
+      throw cannotStart(`The server ended with ${how} before it listened. ${await lastWords()}`);
+    }
+    const isLate = performance.now() >= until;
+    if (!NOT_YET.has(answer) || isLate) throw cannotStart(await explain(target, answer, patience, lastWords));
+    await pause(PAUSE, exited, interrupted);
+  }
+}
+
+/** Why there was no WebSocket; undefined when there was one. */
+async function knock(
+  target: UpgradeTarget,
+  patience: number,
+  exited: Promise<unknown>,
+  interrupted: AbortSignal,
+): Promise<string | undefined> {
+  let over!: () => void;
+  const ended = new Promise<void>((resolve) => (over = resolve));
+  const listener = { onMessage: () => {}, onEnding: () => {}, onEnded: () => over() };
+  const client = new Client(target, wellBehaved, () => performance.now(), listener);
+  try {
+    const opening = (async () => {
+      await client.connect();
+      await client.open();
+    })();
+    await Promise.race([opening, pause(patience, exited, interrupted)]);
+    if (!client.isOpen) return client.refused ?? "no answer";
+    client.leave();
+    await Promise.race([ended, pause(GOODBYE_PATIENCE, exited, interrupted)]);
+    return undefined;
+  } finally {
+    client.destroy();
+  }
+}
+
+async function explain(
+  { endpoint, host, path }: UpgradeTarget,
+  answer: string,
+  patience: number,
+  lastWords: () => Promise<string>,
+): Promise<string> {
+  const where = `${endpoint.tls === undefined ? "ws" : "wss"}://${host}${path}`;
+  if (answer === "ECONNREFUSED") {
+    const said = await lastWords();
+    return `Nothing listens at ${where}${patience > 0 ? ` after ${patience / 1_000} s` : ""}. Does the server listen on the port in PORT, or on another one (--url)? ${said}`;
+  }
+  if (answer === "no answer") {
+    return `${where} accepts connections but does not answer a WebSocket handshake. Is it a WebSocket server, and the right port?`;
+  }
+  if (answer.startsWith("HTTP ")) {
+    return `${where} answered the WebSocket handshake with ${answer}. Give the right path (--url), or what it asks for (--header, --subprotocol).`;
+  }
+  if (/CERT|SIGNED|SIGNATURE|ALTNAME/.test(answer)) {
+    return `${where} has a certificate that is not trusted (${answer}). Give --insecure if that is meant.`;
+  }
+  return `${where} is no WebSocket server that the drill can talk to: ${answer}.`;
+}
+
+function cannotStart(message: string): DrillError {
+  return new DrillError("LASTCALL_DRILL_START", message.trim());
+}
+
+/** Waits; shorter when the server is gone or the drill interrupted. */
+async function pause(duration: number, exited: Promise<unknown>, interrupted: AbortSignal): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  let stop!: () => void;
+  const over = new Promise<void>((resolve) => {
+    stop = resolve;
+    timer = setTimeout(resolve, duration);
+  });
+  interrupted.addEventListener("abort", stop, { once: true });
+  if (interrupted.aborted) stop();
+  await Promise.race([over, exited]);
+  clearTimeout(timer);
+  interrupted.removeEventListener("abort", stop);
+}

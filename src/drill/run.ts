@@ -1,0 +1,320 @@
+/** One profile, played once: a server is started, loaded, told to stop, and watched to its end. */
+import { monitorEventLoopDelay } from "node:perf_hooks";
+import { accountFor } from "./account.js";
+import { Client, wellBehaved, type Behaviour } from "./client.js";
+import { Conversation, type Company, type Role } from "./conversation.js";
+import type { Dialect } from "./dialect.js";
+import type { EffectsFile } from "./effects.js";
+import type { UpgradeTarget } from "./handshake.js";
+import { pipelined, profiles, type LoadContext, type Profile, type ProfileName } from "./profiles.js";
+import type { Progress } from "./progress.js";
+import { randomFrom, type Random } from "./random.js";
+import type { DrillSettings, RunResult } from "./result.js";
+import type { Exit, RunningServer } from "./target/running.js";
+
+/** What a run needs. */
+export interface RunPlan {
+  profile: ProfileName;
+  repeat: number;
+  settings: DrillSettings;
+  /** Bytes of a request, if the user said so. */
+  size: number | undefined;
+  dialect: Dialect;
+  target: UpgradeTarget;
+  server: RunningServer;
+  effects: EffectsFile | undefined;
+  nextNumber: () => number;
+  interrupted: AbortSignal;
+  onProgress: (progress: Omit<Progress, "run" | "runs">) => void;
+}
+
+/** So many connect at the same time: more would overrun the system's queue of connections to be accepted. */
+const CONNECT_AT_ONCE = 100;
+
+/** How long connections, handshakes and acks may take before the load. */
+const OPEN_PATIENCE = 15_000;
+
+/** Held upgrades of every second client are sent so long after the signal. */
+const LATE_UPGRADE = 20;
+
+/** Between connections of newcomers, at least. */
+const NEWCOMER_PAUSE = 100;
+
+/** How long a drill that is interrupted waits for the server's graceful end. */
+const INTERRUPTED_PATIENCE = 5_000;
+
+/** How often progress is told. */
+const TELL_EVERY = 100;
+
+/** How long a half-closed client waits for its reply before the server counts as one that serves no such clients. */
+const HALF_CLOSE_PATIENCE = 5_000;
+
+/** Plays it, and judges it. Everything that it has opened is closed afterwards; the server is the caller's. */
+export async function playRun(plan: RunPlan): Promise<RunResult> {
+  const run = new Run(plan);
+  try {
+    return await run.play();
+  } finally {
+    run.destroy();
+  }
+}
+
+class Run {
+  readonly #plan: RunPlan;
+  readonly #profile: Profile;
+  readonly #random: Random;
+  readonly #company: Company;
+  readonly #conversations: Conversation[] = [];
+  readonly #timers = new Set<NodeJS.Timeout>();
+  /** Aborts when the run is over, whose listeners go with it. */
+  readonly #over = new AbortController();
+  readonly #failed: Promise<never>;
+  readonly #signalled: Promise<void>;
+  #markSignalled!: () => void;
+  #exit: Exit | undefined;
+  #signalAt: number | undefined;
+  #loadBegan = 0;
+  #phase: Progress["phase"] = "connecting";
+  #telling: NodeJS.Timeout | undefined;
+
+  constructor(plan: RunPlan) {
+    this.#plan = plan;
+    this.#profile = profiles[plan.profile];
+    this.#random = randomFrom(plan.settings.seed + plan.repeat);
+    this.#signalled = new Promise((resolve) => (this.#markSignalled = resolve));
+    let fail!: (error: unknown) => void;
+    this.#failed = new Promise<never>((_, reject) => (fail = reject));
+    this.#failed.catch(() => {});
+    this.#company = {
+      dialect: plan.dialect,
+      now: () => performance.now(),
+      random: this.#random,
+      nextNumber: plan.nextNumber,
+      size: plan.size ?? this.#profile.size ?? plan.settings.size,
+      onError: fail,
+    };
+    plan.server.failed.catch(fail);
+    void plan.server.exited.then((exit) => (this.#exit = exit));
+  }
+
+  async play(): Promise<RunResult> {
+    const { server, settings, effects } = this.#plan;
+    const exited = server.exited.then(() => {});
+    const interrupted = this.#untilInterrupted();
+    effects?.begin();
+    this.#telling = setInterval(() => this.#tell(), TELL_EVERY);
+    const servesHalfClosed =
+      this.#profile.needsHalfClose !== true || (await this.#orFail(this.#servesHalfClosed()));
+    await this.#orFail(Promise.race([this.#connectAll(), exited, interrupted]));
+
+    const cpu = process.cpuUsage();
+    const stalls = monitorEventLoopDelay({ resolution: 10 });
+    stalls.enable();
+    this.#loadBegan = performance.now();
+    this.#phase = "loading";
+    if (!this.#plan.interrupted.aborted) this.#beginLoad();
+    await this.#orFail(Promise.race([this.#after(settings.at), exited, interrupted]));
+    if (this.#exit === undefined) await this.#signal();
+
+    const over = Promise.all([server.hasProcess ? exited : undefined, this.#allOver()]);
+    const patience = this.#after(settings.timeout).then(() => "hung");
+    const given = interrupted.then(async () => {
+      await Promise.race([over, this.#after(INTERRUPTED_PATIENCE)]);
+    });
+    const outcome = await this.#orFail(Promise.race([over, patience, given]));
+    const hung = outcome === "hung" && !this.#plan.interrupted.aborted;
+    const endedAt = performance.now();
+    stalls.disable();
+    const { user, system } = process.cpuUsage(cpu);
+    this.#phase = "over";
+    this.#tell();
+
+    const hadOrphans = server.hasOrphans();
+    // From here on nothing is noted any more: what follows is our doing.
+    this.destroy();
+    const exit = this.#exit;
+    await server.dispose();
+    return accountFor({
+      profileName: this.#plan.profile,
+      profile: this.#profile,
+      repeat: this.#plan.repeat,
+      settings,
+      conversations: this.#conversations,
+      loadBegan: this.#loadBegan,
+      signalAt: this.#signalAt,
+      endedAt,
+      exit,
+      hasProcess: server.hasProcess,
+      knowsExitCode: server.knowsExitCode,
+      pid: server.pid,
+      output: server.output(),
+      hung,
+      hadOrphans,
+      interrupted: this.#plan.interrupted.aborted,
+      executions: effects?.exists === true ? effects.read() : undefined,
+      servesHalfClosed,
+      load: {
+        cpu: (user + system) / 1_000 / Math.max(1, endedAt - this.#loadBegan),
+        longestStall: Math.max(0, stalls.max / 1e6 - 10),
+      },
+    });
+  }
+
+  /** Takes all connections down. */
+  destroy(): void {
+    clearInterval(this.#telling);
+    this.#over.abort();
+    for (const timer of this.#timers) clearTimeout(timer);
+    for (const conversation of this.#conversations) conversation.destroy();
+    this.#markSignalled();
+  }
+
+  #behaviour(role: Role): Behaviour {
+    if (role !== "profile") return wellBehaved;
+    const load = { requests: this.#plan.settings.requests, size: this.#company.size };
+    return { ...wellBehaved, ...this.#profile.behaviour?.(load) };
+  }
+
+  #newConversation(number: number, role: Role): Conversation {
+    return new Conversation(number, role, this.#company, (listener) => {
+      return new Client(this.#plan.target, this.#behaviour(role), this.#company.now, listener);
+    });
+  }
+
+  async #connectAll(): Promise<void> {
+    const { connections } = this.#plan.settings;
+    for (let first = 0; first < connections; first += CONNECT_AT_ONCE) {
+      const some = Array.from({ length: Math.min(CONNECT_AT_ONCE, connections - first) }, (_, index) => {
+        const isWitness = this.#profile.witnesses === true && (first + index) % 2 === 1;
+        return this.#newConversation(first + index + 1, isWitness ? "witness" : "profile");
+      });
+      this.#conversations.push(...some);
+      await Promise.race([Promise.all(some.map((each) => this.#connect(each))), this.#after(OPEN_PATIENCE)]);
+    }
+  }
+
+  async #connect(conversation: Conversation): Promise<void> {
+    await conversation.client.connect();
+    if (this.#profile.holdsUpgrade !== true) await conversation.open();
+  }
+
+  #context(): LoadContext {
+    const { requests, interval } = this.#plan.settings;
+    return { requests, interval, random: this.#random, signalled: this.#signalled };
+  }
+
+  #beginLoad(): void {
+    if (this.#profile.holdsUpgrade === true) return;
+    for (const conversation of this.#conversations) this.#load(conversation);
+  }
+
+  #load(conversation: Conversation): void {
+    if (!conversation.isOpen) return;
+    const load = conversation.role === "profile" ? this.#profile.load : pipelined;
+    void (async () => load(conversation, this.#context()))().catch((error: unknown) =>
+      this.#company.onError(error),
+    );
+  }
+
+  async #openLate(conversation: Conversation): Promise<void> {
+    await conversation.open();
+    this.#load(conversation);
+  }
+
+  /** Tells the server to stop. */
+  async #signal(): Promise<void> {
+    const { server, settings } = this.#plan;
+    this.#phase = "stopping";
+    const held = this.#profile.holdsUpgrade === true ? this.#conversations : [];
+    // The first of them now: their upgrade is on its way when the signal comes.
+    for (const conversation of held.filter((_, index) => index % 2 === 0)) void this.#openLate(conversation);
+    // Before it is sent: what goes out at the same time counts as later.
+    this.#signalAt = performance.now();
+    await server.stop();
+    this.#markSignalled();
+    for (const conversation of held.filter((_, index) => index % 2 === 1)) {
+      this.#later(LATE_UPGRADE, () => void this.#openLate(conversation));
+    }
+    const pause = Math.max(NEWCOMER_PAUSE, settings.acceptFor / 100);
+    for (let at = pause; at < settings.acceptFor; at += pause) this.#later(at, () => void this.#newcomer());
+  }
+
+  /** A client that comes while a lame duck still accepts. */
+  async #newcomer(): Promise<void> {
+    const conversation = this.#newConversation(this.#conversations.length + 1, "newcomer");
+    this.#conversations.push(conversation);
+    await conversation.client.connect();
+    await conversation.open();
+    if (conversation.isOpen) conversation.ask();
+  }
+
+  /** Whether a client that has ended its side of TCP gets its reply from this server at all. */
+  async #servesHalfClosed(): Promise<boolean> {
+    const probe = this.#newConversation(0, "witness");
+    try {
+      await probe.client.connect();
+      await probe.open();
+      if (!probe.isOpen) return true;
+      const { replies } = probe.ask();
+      probe.client.halfClose();
+      const answered = probe.until(() => replies.length > 0 || probe.client.isOver);
+      await Promise.race([answered, this.#after(HALF_CLOSE_PATIENCE)]);
+      return replies.length > 0;
+    } finally {
+      probe.destroy();
+    }
+  }
+
+  /** Resolves when every connection is over, newcomers included. */
+  async #allOver(): Promise<void> {
+    for (let index = 0; index < this.#conversations.length; index++) {
+      const { client } = this.#conversations[index]!;
+      await this.#conversations[index]!.until(() => client.isOver);
+    }
+  }
+
+  /** Resolves when the drill is interrupted. */
+  #untilInterrupted(): Promise<void> {
+    const { interrupted } = this.#plan;
+    return new Promise((resolve) => {
+      if (interrupted.aborted) resolve();
+      const options = { once: true, signal: this.#over.signal };
+      interrupted.addEventListener("abort", () => resolve(), options);
+    });
+  }
+
+  #orFail<Result>(promise: Promise<Result>): Promise<Result> {
+    return Promise.race([promise, this.#failed]);
+  }
+
+  #later(delay: number, act: () => void): void {
+    const timer = setTimeout(() => {
+      this.#timers.delete(timer);
+      act();
+    }, delay);
+    this.#timers.add(timer);
+  }
+
+  #after(delay: number): Promise<void> {
+    return new Promise((resolve) => this.#later(delay, resolve));
+  }
+
+  #tell(): void {
+    const { profile, repeat, settings, onProgress } = this.#plan;
+    onProgress({
+      profile,
+      repeat,
+      phase: this.#phase,
+      connections: settings.connections,
+      opened: countIf(this.#conversations, ({ client }) => client.openedAt !== undefined),
+      sent: this.#conversations.reduce((sum, { requests }) => sum + requests.length, 0),
+      answered: this.#conversations.reduce((sum, each) => sum + each.answered, 0),
+      ended: countIf(this.#conversations, ({ client }) => client.isOver),
+      sinceSignal: this.#signalAt === undefined ? undefined : performance.now() - this.#signalAt,
+    });
+  }
+}
+
+function countIf<Item>(items: readonly Item[], condition: (item: Item) => boolean): number {
+  return items.reduce((sum, item) => sum + (condition(item) ? 1 : 0), 0);
+}

@@ -1,0 +1,58 @@
+/** The sockets of the drill's clients: plain or TLS, each side may end first, and either can be reset. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { connect as connectTls } from "node:tls";
+
+/** Where a server listens. */
+export interface Endpoint {
+  host: string;
+  port: number;
+  /** Undefined: no TLS. */
+  tls: { servername: string; insecure: boolean } | undefined;
+}
+
+/** The TCP socket under an encrypted one: only that can be reset. */
+const transports = new WeakMap<Socket, Socket>();
+
+/**
+ * Connects, and completes the TLS handshake if there is one. Rejects with Node's error.
+ *
+ * @param began hears of the socket at once, so that it can be destroyed while it connects.
+ */
+export async function connectSocket(
+  { host, port, tls }: Endpoint,
+  began: (socket: Socket) => void = () => {},
+): Promise<Socket> {
+  // Nagle would hold a request back that stands behind a Pong.
+  const transport = connect({ host, port, allowHalfOpen: true, noDelay: true });
+  began(transport);
+  await settled(transport, "connect");
+  if (tls === undefined) return transport;
+  // Node takes allowHalfOpen here; its types do not know that.
+  const how = {
+    socket: transport,
+    servername: tls.servername,
+    rejectUnauthorized: !tls.insecure,
+    allowHalfOpen: true,
+    ALPNProtocols: ["http/1.1"],
+  };
+  const socket = connectTls(how);
+  transports.set(socket, transport);
+  began(socket);
+  await settled(socket, "secureConnect");
+  return socket;
+}
+
+/** Waits for an event; rejects at an error, and when the socket is destroyed first. */
+async function settled(socket: Socket, event: string): Promise<void> {
+  const closed = once(socket, "close").then(() => {
+    throw Object.assign(new Error("the connection was closed"), { code: "closed" });
+  });
+  closed.catch(() => {});
+  await Promise.race([once(socket, event), closed]);
+}
+
+/** RST, also under TLS. */
+export function resetSocket(socket: Socket): void {
+  (transports.get(socket) ?? socket).resetAndDestroy();
+}

@@ -1,0 +1,75 @@
+/** A server that runs already and whose process is known by its id. */
+import { readFileSync } from "node:fs";
+import { DrillError, messageOf } from "../errors.js";
+import type { Exit, RunningServer } from "./running.js";
+
+/** How often is looked whether the process is still there: nobody tells us of a process that is no child. */
+const LOOK_EVERY = 20;
+
+export class KnownProcess implements RunningServer {
+  readonly pid: number;
+  readonly exited: Promise<Exit>;
+  readonly failed = new Promise<never>(() => {});
+  readonly hasProcess = true;
+  readonly knowsExitCode = false;
+  readonly #signal: NodeJS.Signals;
+  #looking: NodeJS.Timeout | undefined;
+
+  /** @throws DrillError when there is no such process. */
+  constructor(pid: number, signal: NodeJS.Signals) {
+    this.pid = pid;
+    this.#signal = signal;
+    if (!isAlive(pid)) {
+      throw new DrillError(
+        "LASTCALL_DRILL_START",
+        `There is no process with the id ${pid}. Give the id of the server that listens at the address.`,
+      );
+    }
+    this.exited = new Promise((resolve) => {
+      this.#looking = setInterval(() => {
+        if (isAlive(pid)) return;
+        clearInterval(this.#looking);
+        resolve({ code: undefined, signal: undefined, at: performance.now() });
+      }, LOOK_EVERY);
+    });
+  }
+
+  async stop(): Promise<void> {
+    try {
+      process.kill(this.pid, this.#signal);
+    } catch (error) {
+      throw new DrillError(
+        "LASTCALL_DRILL_STOP",
+        `The process ${this.pid} cannot be sent ${this.#signal}: ${messageOf(error)}. Run the drill as a user who may.`,
+        { cause: error },
+      );
+    }
+  }
+
+  output(): string[] {
+    return [];
+  }
+
+  hasOrphans(): boolean {
+    return false;
+  }
+
+  async dispose(): Promise<void> {
+    clearInterval(this.#looking);
+  }
+}
+
+/** Whether a process runs. One that has ended and waits for its parent to notice does not. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+  try {
+    return !/\) [ZX]/.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    // No /proc on this system.
+    return true;
+  }
+}
