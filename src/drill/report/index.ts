@@ -1,2 +1,3 @@
 /** The account of a drill for people, for a page, and for machines. */
+export { htmlReport } from "./html.js";
 export { timelineSvg, type TimelineOptions } from "./timeline.js";
