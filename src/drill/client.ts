@@ -156,14 +156,12 @@ export class Client {
     }
     const bytes = Buffer.from(data as string);
     let start = 0;
-    for (const length of fragments) {
-      this.sendFrame(
-        start === 0 ? opcode : Opcode.continuation,
-        bytes.subarray(start, start + length),
-        false,
-      );
+    for (const [index, length] of fragments.entries()) {
+      // By its place: the first fragment may be empty.
+      const frame = index === 0 ? opcode : Opcode.continuation;
+      this.sendFrame(frame, bytes.subarray(start, start + length), false);
       // Control frames may come between fragments (RFC 6455 §5.4).
-      this.sendFrame(Opcode.ping, "between");
+      this.ping("between");
       start += length;
     }
     const rest = encodeFrame(Opcode.continuation, bytes.subarray(start), { mask: this.#mask });
