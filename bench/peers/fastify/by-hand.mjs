@@ -7,7 +7,8 @@ import Fastify from "fastify";
 import { Drain, pongs } from "../drain-ws.mjs";
 import { host, port, work } from "../work.mjs";
 
-const fastify = Fastify();
+// By default Fastify ends the process, with 1, when closing takes longer than 10 s.
+const fastify = Fastify({ pluginTimeout: 20_000 });
 const drain = new Drain(fastify.server);
 await fastify.register(websocket, { options: pongs, preClose: () => drain.goodbyes() });
 
