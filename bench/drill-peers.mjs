@@ -20,6 +20,14 @@ const TIMEOUT = 15_000;
 const MARKS = ["built in", "documented recipe", "done by hand"];
 const LANGUAGES = { ".mjs": "js", ".py": "python", ".go": "go" };
 
+const NOTES = `Of two libraries the newest release is not what was run:
+
+- **uWebSockets.js**: \`@trufflesuite/uws-js-unofficial\`, an old build that others have put on npm and that loads on
+  Node 20. Newer ones need a newer C library than the machine had.
+- **Python websockets**: Debian's package is from 2022. The asyncio server of version 13 and later (2024) documents
+  \`close(close_connections=True)\`, which also closes connections with 1001 without waiting for handlers' messages to be
+  served.`;
+
 const wanted = process.argv.slice(2);
 const chosen = variants.filter(({ peer }) => wanted.length === 0 || wanted.includes(peer));
 
@@ -105,14 +113,6 @@ ${peers.map((peer) => section(peer, of(peer))).join("\n\n")}
 `;
 }
 
-const NOTES = `Of two libraries the newest release is not what was run:
-
-- **uWebSockets.js**: \`@trufflesuite/uws-js-unofficial\`, an old build that others have put on npm and that loads on
-  Node 20. Newer ones need a newer C library than the machine had.
-- **Python websockets**: Debian's package is from 2022. The asyncio server of version 13 and later (2024) documents
-  \`close(close_connections=True)\`, which also closes connections with 1001 without waiting for handlers' messages to be
-  served.`;
-
 /**
  * A row for each profile, a column for each peer.
  *
@@ -162,7 +162,7 @@ function way({ variant, runs }) {
     return `| \`${profile}\` | ${counts.answered} of ${sent} | ${outcome(run)} | ${took} |`;
   });
   const passed = runs.filter((run) => run.passed).length;
-  return `### ${peerName(variant)}: ${variant.name}
+  return `### ${variant.peer}: ${variant.name}
 
 On SIGTERM it ${variant.stop}. ${variant.mark[0]?.toUpperCase()}${variant.mark.slice(1)}; ${passed} of ${runs.length} profiles pass.
 

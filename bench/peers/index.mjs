@@ -38,14 +38,21 @@ import { binary, build } from "./gorilla/build.mjs";
  * @property {string} name what the mark in front of the code says: `stop: <name>`
  */
 
+/** @param {string} path */
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
 
+/** @param {string} folder */
 const versionIn = (folder) => () => {
   const file = at(`${folder}/package.json`);
   return existsSync(file) ? JSON.parse(readFileSync(file, "utf8")).version : undefined;
 };
 
-/** What a program says, or undefined when it is not there or fails. */
+/**
+ * What a program says, or undefined when it is not there or fails.
+ *
+ * @param {string} command
+ * @param {string[]} args
+ */
 function said(command, args) {
   const { status, stdout } = spawnSync(command, args, {
     encoding: "utf8",
@@ -57,7 +64,11 @@ function said(command, args) {
 // Debian's own Python: the package belongs to it, not to another one that may come first on the PATH.
 const PYTHON = "/usr/bin/python3";
 
-/** The code of a stop stands between `stop: <name>` and `end of stop`, in comments of its language. */
+/**
+ * The code of a stop stands between `stop: <name>` and `end of stop`, in comments of its language.
+ *
+ * @param {Variant} variant
+ */
 export function cutStop({ stopCode }) {
   const pieces = stopCode.map(({ file, name }) => {
     const lines = readFileSync(file, "utf8").split("\n");
@@ -69,6 +80,7 @@ export function cutStop({ stopCode }) {
   return pieces.join("\n\n");
 }
 
+/** @param {string[]} lines */
 function dedent(lines) {
   const depths = lines.filter((line) => line !== "").map((line) => line.search(/\S/));
   return lines.map((line) => line.slice(Math.min(...depths))).join("\n");

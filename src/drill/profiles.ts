@@ -93,8 +93,11 @@ async function lateSender(conversation: Conversation, context: LoadContext): Pro
   client.answerClose();
 }
 
-/** So many Pings at a time, so often: enough to keep a server busy, and not enough to keep a slow one from its work. */
-const FLOOD_PINGS = 20;
+/**
+ * So many Pings at a time, so often: no silence, and no attack. A server may drop who has dozens of Pings unanswered, as
+ * `ws` does with 60, so a short stall of the server must not pile up that many.
+ */
+const FLOOD_PINGS = 5;
 const FLOOD_PAUSE = 10;
 /** A server that does not read is not sent more. */
 const FLOOD_BUFFER = 64 * 1024;
@@ -187,7 +190,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     load: lateSender,
   },
   flood: {
-    does: "Sends its requests, and 2 000 Pings a second until the server says Close.",
+    does: "Sends its requests, and 500 Pings a second until the server says Close.",
     correct: "Answers the requests all the same, and is not kept from going down.",
     commonly: "Goes on well; a server that waits for silence never finds it.",
     load: flood,
