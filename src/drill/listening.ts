@@ -12,8 +12,17 @@ const PAUSE = 25;
 /** How long the client that knocked waits for the server's goodbye. */
 const GOODBYE_PATIENCE = 1_000;
 
-/** Answers of a proxy whose server is not there yet. */
-const NOT_YET = new Set(["ECONNREFUSED", "ECONNRESET", "closed", "HTTP 502", "HTTP 503", "HTTP 504"]);
+/** Answers of a server, or of a proxy in front of it, that is not there yet. One of TCP accepts, and lets go. */
+const NOT_YET = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "closed",
+  "ended without an answer",
+  "reset without an answer",
+  "HTTP 502",
+  "HTTP 503",
+  "HTTP 504",
+]);
 
 /** A port that nobody listens on. */
 export async function freePort(): Promise<number> {
