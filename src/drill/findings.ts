@@ -1,4 +1,5 @@
 /** What is told of a run, in sentences: what failed, and what is worth knowing and did not. */
+import { constants } from "node:os";
 import type { RunFacts } from "./account.js";
 import type { ConnectionResult, Finding, ProcessResult, RequestClass, RequestResult } from "./result.js";
 
@@ -91,25 +92,46 @@ function ofTheEnd(
   process: ProcessResult,
   connections: readonly ConnectionResult[],
 ): Finding[] {
-  const { signalAt, hung, settings, knowsExitCode } = facts;
+  const { signalAt, hung, hadOrphans, settings } = facts;
   const open = connections.filter((each) => each.endedAt === undefined && each.refused === undefined).length;
   if (hung) {
     const what =
       process.killed || (facts.hasProcess && facts.exit === undefined) ? "The process" : "The connections";
     const still = `${count(open, "connection")} ${open === 1 ? "was" : "were"} still open`;
-    const text = `${what} had not ended ${duration(settings.timeout)} after ${settings.signal}; ${still}.`;
-    return [{ kind: "hang", text, count: 1 }];
+    const where = hadOrphans ? ", in processes that outlived the command" : "";
+    const text = `${what} had not ended ${duration(settings.timeout)} after ${settings.signal}; ${still}${where}.`;
+    return [{ kind: "hang", text, count: 1 }, ...ofTheExit(facts, process)];
   }
   if (facts.exit !== undefined && signalAt === undefined && !facts.interrupted) {
     const text = `The process ended with ${howItEnded(process)} under load, before it was told to stop.`;
     return [{ kind: "crash", text, count: 1 }];
   }
-  if (facts.exit === undefined || !knowsExitCode) return [];
-  if (process.exitCode !== undefined && settings.exitCodes.includes(process.exitCode)) return [];
+  return ofTheExit(facts, process);
+}
+
+/** An exit that is not as it should be. */
+function ofTheExit(
+  { exit, settings, knowsExitCode, signalAt = Infinity, conversations }: RunFacts,
+  process: ProcessResult,
+): Finding[] {
+  const { exitCode, exitSignal } = process;
+  if (exit === undefined || !knowsExitCode || settings.exitCodes.includes(exitCode ?? codeOf(exitSignal)))
+    return [];
   const right = settings.exitCodes.join(" or ");
-  const why = process.exitSignal === settings.signal ? ": nothing in it handles that signal" : "";
+  const saidClose = conversations.some(({ client }) => (client.close?.at ?? -1) >= signalAt);
+  const why =
+    exitSignal !== settings.signal
+      ? ""
+      : saidClose
+        ? `, which it may have raised again at its end: then ${codeOf(exitSignal)} is a right exit code, too`
+        : ": nothing in it handles that signal";
   const text = `The process ended with ${howItEnded(process)} instead of exit code ${right}${why}.`;
   return [{ kind: "exit code", text, count: 1 }];
+}
+
+/** What a shell, and Kubernetes, call the end by a signal. */
+function codeOf(signal: string | undefined): number {
+  return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }
 
 function howItEnded({ exitCode, exitSignal }: ProcessResult): string {

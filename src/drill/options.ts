@@ -78,7 +78,7 @@ export interface DrillOptions {
   acceptHandback?: boolean;
   /** Requests that were cut off, and connections that were turned away, fail. Default false. */
   strict?: boolean;
-  /** Exit codes that are right. Default [0]. */
+  /** Exit codes that are right; the end by a signal is 128 + its number, as in a shell. Default [0]. */
   exitCodes?: readonly number[];
 
   /** Aborting it ends the drill: the server is stopped as gracefully, and the result tells what was seen. */
