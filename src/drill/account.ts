@@ -163,7 +163,8 @@ function endingOf({ close }: Conversation["client"], promise: readonly number[])
 /** Whether a server had to let this client in, or at least to tell it otherwise. */
 function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: Conversation): boolean {
   const { signalAt = Infinity, settings } = facts;
-  if (role === "newcomer") return true;
+  // One that came in time may have been late when it was heard.
+  if (role === "newcomer") return (client.refusedAt ?? 0) < signalAt + settings.acceptFor;
   const isLate = upgradeSentAt !== undefined && upgradeSentAt > signalAt;
   const isToldAtTheEnd = facts.profile.holdsUpgrade === true && client.refusedByAnswer;
   return isLate || isToldAtTheEnd ? settings.strict : true;

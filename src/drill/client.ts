@@ -54,6 +54,7 @@ export type Clock = () => number;
 export class Client {
   connectedAt: number | undefined;
   openedAt: number | undefined;
+  refusedAt: number | undefined;
   refused: string | undefined;
   /** Whether the refusal is an answer: something that the client was told, in words of HTTP. */
   refusedByAnswer = false;
@@ -325,6 +326,7 @@ export class Client {
     }
     this.endedAt = this.#now();
     this.#ending();
+    this.refusedAt = this.#now();
     this.#release();
     this.#listener.onEnded();
   }

@@ -277,6 +277,9 @@ export function checkOptions(options: DrillOptions): void {
   checkTarget(options);
   checkTalk(options);
   const { connections = drillDefaults.connections, requests = drillDefaults.requests } = options;
+  const { acceptFor = drillDefaults.acceptFor, timeout = drillDefaults.timeout } = options;
+  if (acceptFor >= timeout)
+    refuse(`acceptFor is part of timeout and must be shorter; it was ${acceptFor} of ${timeout} ms.`);
   if (connections * requests > MOST_REQUESTS)
     refuse(`connections × requests must be at most ${MOST_REQUESTS}; it was ${connections * requests}.`);
 }

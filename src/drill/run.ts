@@ -127,7 +127,8 @@ class Run {
     await this.#orFail(Promise.race([this.#after(settings.at), exited, interrupted]));
     if (this.#exit === undefined) await this.#signal();
 
-    const over = Promise.all([server.hasProcess ? exited : undefined, this.#allOver()]);
+    const newcomers = this.#signalAt === undefined ? undefined : this.#newcomers(exited);
+    const over = Promise.all([server.hasProcess ? exited : undefined, this.#allOver(newcomers)]);
     const patience = this.#after(settings.timeout).then(() => "hung");
     const given = interrupted.then(async () => {
       await Promise.race([over, this.#after(INTERRUPTED_PATIENCE)]);
@@ -194,7 +195,7 @@ class Run {
 
   async #connectAll(): Promise<void> {
     const { connections } = this.#plan.settings;
-    for (let first = 0; first < connections; first += CONNECT_AT_ONCE) {
+    for (let first = 0; first < connections && !this.#over.signal.aborted; first += CONNECT_AT_ONCE) {
       const some = Array.from({ length: Math.min(CONNECT_AT_ONCE, connections - first) }, (_, index) => {
         const isWitness = this.#profile.witnesses === true && (first + index) % 2 === 1;
         return this.#newConversation(first + index + 1, isWitness ? "witness" : "profile");
@@ -236,7 +237,7 @@ class Run {
 
   /** Tells the server to stop. */
   async #signal(): Promise<void> {
-    const { server, settings } = this.#plan;
+    const { server } = this.#plan;
     this.#phase = "stopping";
     const held = this.#profile.holdsUpgrade === true ? this.#conversations : [];
     // The first of them now: their upgrade is on its way when the signal comes.
@@ -248,11 +249,22 @@ class Run {
     for (const conversation of held.filter((_, index) => index % 2 === 1)) {
       this.#later(LATE_UPGRADE, () => void this.#openLate(conversation));
     }
-    const pause = Math.max(NEWCOMER_PAUSE, settings.acceptFor / 100);
-    for (let at = pause; at < settings.acceptFor; at += pause) this.#later(at, () => void this.#newcomer());
   }
 
-  /** A client that comes while a lame duck still accepts. */
+  /** Clients that come while a lame duck still accepts. When it is gone too early, one more is enough. */
+  async #newcomers(exited: Promise<void>): Promise<void> {
+    const { acceptFor } = this.#plan.settings;
+    const until = this.#signalAt! + acceptFor;
+    // At least one, however short the time is.
+    const pause = Math.min(Math.max(NEWCOMER_PAUSE, acceptFor / 100), acceptFor / 2);
+    for (;;) {
+      await Promise.race([this.#after(pause), exited]);
+      if (this.#over.signal.aborted || performance.now() >= until) return;
+      void this.#newcomer();
+      if (this.#exit !== undefined) return;
+    }
+  }
+
   async #newcomer(): Promise<void> {
     const conversation = this.#newConversation(this.#conversations.length + 1, "newcomer");
     this.#conversations.push(conversation);
@@ -278,8 +290,9 @@ class Run {
     }
   }
 
-  /** Resolves when every connection is over, newcomers included. */
-  async #allOver(): Promise<void> {
+  /** Resolves when every connection is over, and no more come. */
+  async #allOver(newcomers: Promise<void> | undefined): Promise<void> {
+    await newcomers;
     for (let index = 0; index < this.#conversations.length; index++) {
       const { client } = this.#conversations[index]!;
       await this.#conversations[index]!.until(() => client.isOver);
@@ -331,3 +344,4 @@ class Run {
 function countIf<Item>(items: readonly Item[], condition: (item: Item) => boolean): number {
   return items.reduce((sum, item) => sum + (condition(item) ? 1 : 0), 0);
 }
+    if (this.#over.signal.aborted) return;
