@@ -18,8 +18,6 @@ export interface Behaviour {
   answersPing: boolean;
   /** "behind more": it goes on sending first. Default "at once". */
   answersClose: "at once" | "behind more" | "never";
-  /** It reads about so much in a second. Default: as fast as it comes. */
-  bytesPerSecond: number | undefined;
   /** Milliseconds that everything takes on its way, in each direction. Default 0. */
   delay: number;
 }
@@ -28,7 +26,6 @@ export interface Behaviour {
 export const wellBehaved: Behaviour = {
   answersPing: true,
   answersClose: "at once",
-  bytesPerSecond: undefined,
   delay: 0,
 };
 
@@ -54,10 +51,10 @@ export type Clock = () => number;
 export class Client {
   connectedAt: number | undefined;
   openedAt: number | undefined;
-  refusedAt: number | undefined;
   refused: string | undefined;
   /** Whether the refusal is an answer: something that the client was told, in words of HTTP. */
   refusedByAnswer = false;
+  refusedAt: number | undefined;
   close: { at: number; code: number; reason: string } | undefined;
   closeSentAt: number | undefined;
   finSentAt: number | undefined;
@@ -80,7 +77,6 @@ export class Client {
   #head: Buffer | undefined = Buffer.alloc(0);
   #opened: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
-  #reading: NodeJS.Timeout | undefined;
   #isEnding = false;
   #isMute = false;
   #isDestroyed = false;
@@ -199,6 +195,15 @@ export class Client {
     else this.#timer ??= setTimeout(() => this.#end(), FIN_PATIENCE);
   }
 
+  /** Reads nothing more, until it reads on. */
+  stopReading(): void {
+    this.#socket?.pause();
+  }
+
+  readOn(): void {
+    this.#socket?.resume();
+  }
+
   /** Ends its side of TCP, and reads on. */
   halfClose(): void {
     this.endedFirst ??= "client";
@@ -238,21 +243,10 @@ export class Client {
       socket.destroy();
       return;
     }
-    socket.on("data", (chunk: Buffer) => {
-      this.#slowDown(socket, chunk.length);
-      this.#inbound.send(() => this.#onData(chunk));
-    });
+    socket.on("data", (chunk: Buffer) => this.#inbound.send(() => this.#onData(chunk)));
     socket.on("end", () => this.#inbound.send(() => this.#onFin()));
     socket.on("error", (error: NodeJS.ErrnoException) => this.#inbound.send(() => this.#onError(error)));
     socket.on("close", () => this.#inbound.send(() => this.#ended()));
-  }
-
-  /** Rests for as long as a slow reader would have taken for what has come. */
-  #slowDown(socket: Socket, length: number): void {
-    const { bytesPerSecond } = this.#behaviour;
-    if (bytesPerSecond === undefined || this.openedAt === undefined) return;
-    socket.pause();
-    this.#reading = setTimeout(() => socket.resume(), (length / bytesPerSecond) * 1_000);
   }
 
   #onData(chunk: Buffer): void {
@@ -326,19 +320,18 @@ export class Client {
     }
     this.endedAt = this.#now();
     this.#ending();
-    this.refusedAt = this.#now();
     this.#release();
     this.#listener.onEnded();
   }
 
   #refuse(reason: string): void {
     this.refused = reason;
+    this.refusedAt = this.#now();
     this.#opened?.();
   }
 
   #release(): void {
     clearTimeout(this.#timer);
-    clearTimeout(this.#reading);
     this.#outbound.cut();
     this.#inbound.cut();
   }

@@ -43,11 +43,11 @@ export interface Profile {
   /** What servers commonly do. */
   commonly: string;
   /** How its clients differ from well-behaved ones. */
-  behaviour?: (load: { requests: number; size: number }) => Partial<Behaviour>;
+  behaviour?: Partial<Behaviour>;
   /** Whether every second client is a witness, which sends its requests at once and keeps every rule. */
   witnesses?: boolean;
-  /** Bytes of a request where the user does not say. */
-  size?: number;
+  /** Whether its requests are large, where the user does not say and the server takes them. */
+  large?: boolean;
   /** Whether its clients are connected, but have not sent their upgrade, when the signal comes. */
   holdsUpgrade?: boolean;
   /** Whether no reply can reach its clients any more, by their own doing. */
@@ -75,6 +75,18 @@ async function stream(conversation: Conversation, { requests, interval }: LoadCo
     if (sent > 0) await conversation.pause(interval);
     if (conversation.isOpen) conversation.ask();
   }
+}
+
+/** Shorter than what servers give a client before they take it for dead. */
+const SLOW_READER_REST = 1_000;
+
+async function slowReader(conversation: Conversation, context: LoadContext): Promise<void> {
+  const { client } = conversation;
+  pipelined(conversation, context);
+  await context.signalled;
+  client.stopReading();
+  await conversation.pause(SLOW_READER_REST);
+  client.readOn();
 }
 
 /** How many requests a late sender makes at most before the Close: it need not be waited for by a patient server. */
@@ -143,18 +155,18 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     load: stream,
   },
   "slow-reader": {
-    does: "Reads so slowly that it takes about a second for as many bytes as it has sent.",
+    does: "Sends large requests, reads nothing for a second from the signal on, and then reads on.",
     correct: "Waits, within a limit, until the replies and the Close are read.",
-    commonly: "Sends Close and exits, or destroys the socket: what the client had not read yet is torn away.",
-    behaviour: ({ requests, size }) => ({ bytesPerSecond: Math.max(1024, requests * size) }),
-    size: 8 * 1024,
-    load: pipelined,
+    commonly:
+      "Sends Close and exits, or destroys the socket: what the system had not taken yet is torn away, which shows when that is more than some megabytes.",
+    large: true,
+    load: slowReader,
   },
   "silent-peer": {
     does: "Sends its requests, and answers neither Ping nor Close.",
     correct: "Answers them, says Close, and ends the connection when its patience is over.",
     commonly: "Waits for the client's Close for longer than it is given before it is killed.",
-    behaviour: () => ({ answersPing: false, answersClose: "never" }),
+    behaviour: { answersPing: false, answersClose: "never" },
     load: pipelined,
   },
   "half-close": {
@@ -186,7 +198,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     correct:
       "Answers what was sent before the signal, and reads on behind its Close, so that no reset destroys replies.",
     commonly: "Destroys the socket with unread input: the reset takes replies and the Close with it.",
-    behaviour: () => ({ answersClose: "behind more" }),
+    behaviour: { answersClose: "behind more" },
     load: lateSender,
   },
   flood: {
@@ -222,7 +234,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     does: "Sends its requests over a link with a round trip of 150 ms.",
     correct: "Waits for what was on its way when it was told to stop, a Ping's round trip for instance.",
     commonly: "Finds nothing in hand and closes: what is on its way arrives at a closed door.",
-    behaviour: () => ({ delay: 75 }),
+    behaviour: { delay: 75 },
     load: pipelined,
   },
 };

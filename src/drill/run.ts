@@ -47,8 +47,19 @@ const INTERRUPTED_PATIENCE = 5_000;
 /** How often progress is told. */
 const TELL_EVERY = 100;
 
-/** How long a half-closed client waits for its reply before the server counts as one that serves no such clients. */
-const HALF_CLOSE_PATIENCE = 5_000;
+/**
+ * Large requests: the replies to five of them are more than the system takes from a server whose client does not read
+ * (about 4 MB, on Linux). Common limits are 1 MB and 1 MiB.
+ */
+const LARGE = 1_000_000;
+
+/** Of a client that tries out what a server does: how much it asks, and how long it waits for its next reply. */
+const PROBE_REQUESTS = 3;
+const PROBE_PATIENCE = 5_000;
+
+/** Requests of a server that takes no large ones, or when all together would be more than the drill should hold. */
+const MODEST = 8 * 1024;
+const MOST_AT_ONCE = 64 * 1024 * 1024;
 
 /** Refusals of our own system: the server has no part in them. */
 const OURS = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"]);
@@ -101,7 +112,7 @@ class Run {
       now: () => performance.now(),
       random: this.#random,
       nextNumber: plan.nextNumber,
-      size: plan.size ?? this.#profile.size ?? plan.settings.size,
+      size: plan.settings.size,
       onError: fail,
     };
     plan.server.failed.catch(fail);
@@ -114,9 +125,11 @@ class Run {
     const interrupted = this.#untilInterrupted();
     effects?.begin();
     this.#telling = setInterval(() => this.#tell(), TELL_EVERY);
+    const stopped = Promise.race([exited, interrupted]);
+    this.#company.size = await this.#orFail(this.#sizeOfRequests(stopped));
     const servesHalfClosed =
-      this.#profile.needsHalfClose !== true || (await this.#orFail(this.#servesHalfClosed()));
-    await this.#orFail(Promise.race([this.#connectAll(), exited, interrupted]));
+      this.#profile.needsHalfClose !== true || (await this.#orFail(this.#servesHalfClosed(stopped)));
+    await this.#orFail(Promise.race([this.#connectAll(), stopped]));
 
     const cpu = process.cpuUsage();
     const stalls = monitorEventLoopDelay({ resolution: 10 });
@@ -124,7 +137,7 @@ class Run {
     this.#loadBegan = performance.now();
     this.#phase = "loading";
     if (!this.#plan.interrupted.aborted) this.#beginLoad();
-    await this.#orFail(Promise.race([this.#after(settings.at), exited, interrupted]));
+    await this.#orFail(Promise.race([this.#after(settings.at), stopped]));
     if (this.#exit === undefined) await this.#signal();
 
     const newcomers = this.#signalAt === undefined ? undefined : this.#newcomers(exited);
@@ -182,9 +195,7 @@ class Run {
   }
 
   #behaviour(role: Role): Behaviour {
-    if (role !== "profile") return wellBehaved;
-    const load = { requests: this.#plan.settings.requests, size: this.#company.size };
-    return { ...wellBehaved, ...this.#profile.behaviour?.(load) };
+    return role === "profile" ? { ...wellBehaved, ...this.#profile.behaviour } : wellBehaved;
   }
 
   #newConversation(number: number, role: Role): Conversation {
@@ -273,18 +284,45 @@ class Run {
     if (conversation.isOpen) conversation.ask();
   }
 
-  /** Whether a client that has ended its side of TCP gets its reply from this server at all. */
-  async #servesHalfClosed(): Promise<boolean> {
-    const probe = this.#newConversation(0, "witness");
-    try {
-      await probe.client.connect();
-      await probe.open();
-      if (!probe.isOpen) return true;
-      const { replies } = probe.ask();
+  /** What the user says, or what the profile wants and this server takes. */
+  async #sizeOfRequests(stopped: Promise<void>): Promise<number> {
+    const { size, settings } = this.#plan;
+    if (size !== undefined || this.#profile.large !== true) return settings.size;
+    const large = Math.min(LARGE, Math.floor(MOST_AT_ONCE / (settings.connections * settings.requests)));
+    this.#company.size = large;
+    const takesLarge = large > MODEST && (await this.#answers((probe) => void probe.ask(), stopped));
+    return takesLarge ? large : Math.max(MODEST, settings.size);
+  }
+
+  /** Whether clients that have ended their side of TCP get their replies from this server at all. */
+  #servesHalfClosed(stopped: Promise<void>): Promise<boolean> {
+    return this.#answers((probe) => {
+      const context = this.#context();
+      pipelined(probe, { ...context, requests: Math.min(PROBE_REQUESTS, context.requests) });
       probe.client.halfClose();
-      const answered = probe.until(() => replies.length > 0 || probe.client.isOver);
-      await Promise.race([answered, this.#after(HALF_CLOSE_PATIENCE)]);
-      return replies.length > 0;
+    }, stopped);
+  }
+
+  /** Whether one client that does this gets all its replies, before the load. */
+  async #answers(act: (probe: Conversation) => void, stopped: Promise<void>): Promise<boolean> {
+    const probe = this.#newConversation(0, "witness");
+    const { client, requests } = probe;
+    const asking = async (): Promise<void> => {
+      await client.connect();
+      await probe.open();
+      if (!probe.isOpen) return;
+      act(probe);
+      let answered: number;
+      do {
+        ({ answered } = probe);
+        const more = probe.until(() => probe.answered > answered || client.isOver);
+        await Promise.race([more, this.#after(PROBE_PATIENCE)]);
+      } while (probe.answered > answered && probe.answered < requests.length);
+    };
+    try {
+      await Promise.race([asking(), stopped]);
+      client.leave();
+      return requests.length > 0 && probe.answered === requests.length;
     } finally {
       probe.destroy();
     }
@@ -314,6 +352,7 @@ class Run {
   }
 
   #later(delay: number, act: () => void): void {
+    if (this.#over.signal.aborted) return;
     const timer = setTimeout(() => {
       this.#timers.delete(timer);
       act();
@@ -344,4 +383,3 @@ class Run {
 function countIf<Item>(items: readonly Item[], condition: (item: Item) => boolean): number {
   return items.reduce((sum, item) => sum + (condition(item) ? 1 : 0), 0);
 }
-    if (this.#over.signal.aborted) return;
