@@ -1,0 +1,189 @@
+/**
+ * The drill blames nobody wrongly: a server that goes down as it should passes every profile, whatever is in between
+ * and however slow it is. One is written by hand on `ws`, one is ours.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { profileNames, type DrillOptions, type ProfileName } from "../../src/drill/index.js";
+import { selfSignedCertificate } from "../tools/certificate.js";
+import { hasHaproxy, hasNginx, hasOpenssl } from "../tools/debian.js";
+import { startDelayingProxy } from "../tools/delaying-proxy.js";
+import { drillSmall, failedRuns, fixture, outcomeOf } from "../tools/drill.js";
+import { startHaproxy, startNginx } from "../tools/proxy.js";
+import { startNode } from "../tools/run-process.js";
+import { ms } from "../tools/timing.js";
+
+/** How often each profile is played with our own server: a lifecycle is trusted after 20 times in a row. */
+const REPEATS = Number(process.env["DRILL_REPEATS"] ?? 2);
+
+/** So many drills at the same time: they mostly wait. */
+const LANES = 3;
+
+const QUICK = { WORK: "30" };
+
+interface Play {
+  profiles?: readonly ProfileName[];
+  options?: DrillOptions;
+  /** Further options, which each drill has for itself. */
+  own?: () => Promise<DrillOptions>;
+}
+
+/** Plays all profiles, some at the same time, and expects that nothing fails. */
+async function expectToPass(server: string, { profiles = profileNames, options, own }: Play = {}) {
+  const lanes = Array.from({ length: LANES }, async (_, lane) =>
+    drillSmall(server, {
+      at: 50,
+      promise: [1012],
+      env: QUICK,
+      profiles: profiles.filter((_name, index) => index % LANES === lane),
+      ...options,
+      ...(await own?.()),
+    }),
+  );
+  const results = await Promise.all(lanes);
+  expect(results.flatMap(failedRuns)).toEqual([]);
+  expect(results.every(({ passed }) => passed)).toBe(true);
+  const runs = results.flatMap((result) => result.runs);
+  expect(runs.every(({ effects }) => effects)).toBe(true);
+  return runs;
+}
+
+/** A port from outside of the range that the system gives to clients: a server can have it again and again. */
+async function portToKeep(): Promise<number> {
+  for (;;) {
+    const port = 20_000 + Math.floor(Math.random() * 10_000);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await Promise.race([
+      once(server, "listening").then(() => true),
+      once(server, "error").then(() => false),
+    ]).catch(() => false);
+    server.close();
+    if (isFree) return port;
+  }
+}
+
+function scratch(): string {
+  const folder = mkdtempSync(join(tmpdir(), "lastcall-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+/** Puts something between the clients and a server. */
+function behind(start: (port: number) => Promise<number>, options: DrillOptions = {}): Play {
+  const own = async (): Promise<DrillOptions> => {
+    const port = await portToKeep();
+    const url = `ws://127.0.0.1:${await start(port)}/`;
+    return { url, env: { ...QUICK, BEHIND: String(port) }, ...options };
+  };
+  return { own };
+}
+
+const LONG = ms(120_000);
+
+describe.each(["correct-ws", "ours"])("%s", (server) => {
+  it(
+    "passes every profile",
+    () => expectToPass(server, { options: { repeat: server === "ours" ? REPEATS : 1 } }),
+    LONG,
+  );
+
+  it(
+    "passes when each request takes a second",
+    async () => {
+      const options = { env: { WORK: "1000" }, timeout: ms(30_000) };
+      await expectToPass(server, { profiles: ["pipelined", "closed-loop", "handshake"], options });
+    },
+    LONG,
+  );
+
+  it(
+    "passes on a network that is far, and on one that carries little at a time",
+    async () => {
+      await Promise.all([
+        expectToPass(
+          server,
+          behind((port) => startDelayingProxy(port, 60)),
+        ),
+        expectToPass(
+          server,
+          behind((port) => startDelayingProxy(port, 0, [7, 200]), { size: 300 }),
+        ),
+      ]);
+    },
+    LONG,
+  );
+});
+
+const PROXIES: Record<string, (port: number) => Promise<number>> = {
+  ...(hasHaproxy && {
+    "HAProxy in mode tcp": (port: number) => startHaproxy("tcp", port),
+    "HAProxy in mode http": (port: number) => startHaproxy("http", port),
+  }),
+  ...(hasNginx &&
+    hasOpenssl && {
+      nginx: async (port: number) => (await startNginx(port, selfSignedCertificate())).clear,
+    }),
+};
+
+it.skipIf(Object.keys(PROXIES).length === 0)(
+  "ours passes behind HAProxy and nginx",
+  async () => {
+    const played = Object.entries(PROXIES).map(
+      async ([name, start]) => [name, await expectToPass("ours", behind(start))] as const,
+    );
+    for (const [name, runs] of await Promise.all(played)) {
+      const halfClosed = outcomeOf(runs.find(({ profile }) => profile === "half-close")!);
+      // nginx ends both sides of a WebSocket when either is ended.
+      const counts = name === "nginx" ? { "not judged": 9 } : { answered: 9 };
+      expect([name, halfClosed.counts]).toEqual([name, counts]);
+    }
+  },
+  LONG,
+);
+
+it.skipIf(!hasOpenssl)(
+  "ours passes every profile over TLS, whoever has signed its certificate",
+  async () => {
+    const pem = join(scratch(), "both.pem");
+    const { key, cert } = selfSignedCertificate();
+    writeFileSync(pem, key + cert);
+    const options = { url: "wss://localhost:{port}/", insecure: true, env: { ...QUICK, TLS: pem } };
+    await expectToPass("ours", { options });
+  },
+  LONG,
+);
+
+describe("a server that runs already", () => {
+  async function started() {
+    const [effects, port] = [join(scratch(), "effects"), await portToKeep()];
+    const env = { ...QUICK, PORT: String(port), LASTCALL_EFFECTS: effects };
+    const server = startNode(fixture("ours").slice(1), env);
+    await server.printed(/listening/);
+    const told = { url: `ws://127.0.0.1:${port}/`, effects, at: 50 };
+    return { server, pid: server.child.pid!, told };
+  }
+
+  const outcome = { passed: true, counts: { answered: 9 }, exit: undefined, failures: {}, told: {} };
+
+  it("passes when its process is told", async () => {
+    const { server, pid, told } = await started();
+    const { runs, passed } = await drillSmall(undefined, { ...told, pid });
+    expect(runs.map(outcomeOf)).toEqual([outcome]);
+    expect(runs[0]!.process).toMatchObject({ pid, killed: false });
+    expect(passed).toBe(true);
+    expect(await server.ended).toMatchObject({ exit: 0 });
+  });
+
+  it.each(["a shell command", "a function"])("passes when it is stopped by %s", async (how) => {
+    const { server, pid, told } = await started();
+    const stop = how === "a function" ? () => server.child.kill("SIGTERM") : `kill ${pid}`;
+    const { runs, passed } = await drillSmall(undefined, { ...told, stop });
+    expect(runs.map(outcomeOf)).toEqual([outcome]);
+    expect(passed).toBe(true);
+    expect(await server.ended).toMatchObject({ exit: 0 });
+  });
+});
