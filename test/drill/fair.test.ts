@@ -21,7 +21,7 @@ import { ms } from "../tools/timing.js";
 const REPEATS = Number(process.env["DRILL_REPEATS"] ?? 2);
 
 /** So many drills at the same time: they mostly wait. */
-const LANES = 3;
+const LANES = 5;
 
 const QUICK = { WORK: "30" };
 
