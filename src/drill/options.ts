@@ -195,7 +195,7 @@ function checkLists({ profiles: names, promise = [], exitCodes = [], killSignal 
 }
 
 function checkTarget(options: DrillOptions): void {
-  const { command, url, pid, stop, profiles: names = [], repeat = 1 } = options;
+  const { command, url, pid, stop, profiles: names = ["pipelined"], repeat = 1 } = options;
   if (command !== undefined) {
     if (!Array.isArray(command) || command.length === 0 || command.some((part) => typeof part !== "string"))
       refuse("command must be a list of strings: a program and its arguments.");
