@@ -258,6 +258,15 @@ it("a server that falls over under load has crashed, before it was told anything
   );
 });
 
+it("a server that falls over while its clients connect has crashed, and has turned them away", async () => {
+  const options = { connections: 250, requests: 1, env: { FULL: "150" } };
+  const { run, outcome } = await play({ server: "crashes", ...options });
+  const { refused, ...failures } = outcome.failures;
+  expect({ ...outcome, failures }).toEqual(found({ exit: 1, failures: { crash: 1 } }));
+  expect(refused).toBeGreaterThan(0);
+  expect(run.process.output.join("\n")).toContain("out of room");
+});
+
 describe("a server that throws out who is not let in yet", () => {
   const server = "resets-handshakes";
 
