@@ -116,7 +116,7 @@ class Session {
         patience: this.#patience(),
         exited: server.exited,
         interrupted: this.#interrupted,
-        lastWords: async () => (server instanceof CommandServer ? server.lastWords() : ""),
+        lastWords: async () => (server instanceof CommandServer ? await server.lastWords() : ""),
       });
       if (this.isInterrupted) {
         await stopUnloaded(server);
@@ -127,6 +127,7 @@ class Session {
         repeat,
         settings: this.#settings,
         size: this.#options.size,
+        openPatience: this.#options.startTimeout ?? drillDefaults.startTimeout,
         dialect: this.#dialect,
         target,
         server,
@@ -170,7 +171,7 @@ class Session {
 /** Ends a server that has nothing to do. */
 async function stopUnloaded(server: RunningServer): Promise<void> {
   if (!(server instanceof CommandServer)) return;
-  await server.stop();
+  server.stop();
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise((settle) => (timer = setTimeout(settle, GRACE)));
   await Promise.race([server.exited, patience]);

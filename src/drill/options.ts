@@ -40,7 +40,7 @@ export interface DrillOptions {
   at?: number;
   /** From the signal to the end; who takes longer hangs, and is killed. Default 30 000. */
   timeout?: number;
-  /** Until a command listens. Default 15 000. */
+  /** Until a command listens, and then until its clients may send requests. Default 15 000. */
   startTimeout?: number;
   /** How often each profile is played. Default 1. */
   repeat?: number;
