@@ -3,17 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { checkOptions } from "./check.js";
 import { EffectsFile } from "./effects.js";
 import type { Dialect } from "./dialect.js";
 import { freePort, untilListening } from "./listening.js";
-import {
-  checkOptions,
-  dialectOf,
-  drillDefaults,
-  settingsOf,
-  upgradeTarget,
-  type DrillOptions,
-} from "./options.js";
+import { dialectOf, drillDefaults, settingsOf, upgradeTarget, type DrillOptions } from "./options.js";
 import type { ProfileName } from "./profiles.js";
 import type { DrillResult, DrillSettings, RunResult } from "./result.js";
 import { playRun } from "./run.js";
