@@ -1,11 +1,12 @@
 /** From what was seen of a run to its account: every request in one class, every failure in a sentence. */
+import type { Client } from "./client.js";
 import type { Conversation, Request } from "./conversation.js";
+import type { Effects } from "./effects.js";
 import type { Profile } from "./profiles.js";
 import {
   requestClasses,
   type ConnectionResult,
   type DrillSettings,
-  type Finding,
   type Latency,
   type ProcessResult,
   type RequestResult,
@@ -15,19 +16,47 @@ import { findingsOf } from "./findings.js";
 import { judge, type Ending } from "./verdict.js";
 import type { Exit } from "./target/running.js";
 
+/** What a client has noted of its connection. */
+type SeenClient = Pick<
+  Client,
+  | "connectedAt"
+  | "openedAt"
+  | "refused"
+  | "refusedByAnswer"
+  | "refusedAt"
+  | "close"
+  | "closeSentAt"
+  | "finSentAt"
+  | "finAt"
+  | "resetAt"
+  | "endedAt"
+  | "endedFirst"
+  | "violation"
+>;
+
+/** What is judged of a conversation: what it has noted, and none of its doing. */
+interface SeenConversation extends Pick<
+  Conversation,
+  "number" | "role" | "otherMessages" | "upgradeSentAt"
+> {
+  client: SeenClient;
+  requests: readonly Request[];
+}
+
 /** What was seen of a run. Times are on the clock of `performance.now()`. */
 export interface RunFacts {
   profileName: string;
   profile: Profile;
   repeat: number;
   settings: DrillSettings;
-  conversations: readonly Conversation[];
+  conversations: readonly SeenConversation[];
   loadBegan: number;
   signalAt: number | undefined;
   endedAt: number;
   exit: Exit | undefined;
   hasProcess: boolean;
-  knowsExitCode: boolean;
+  /** Whether it is a child of the drill. */
+  isChild: boolean;
   pid: number | undefined;
   output: string[];
   /** Whether it was over only when the time was up. */
@@ -35,32 +64,30 @@ export interface RunFacts {
   hadOrphans: boolean;
   interrupted: boolean;
   /** What the effects file says; undefined without one. */
-  executions: Map<string, number> | undefined;
+  effects: Effects | undefined;
   servesHalfClosed: boolean;
   load: { cpu: number; longestStall: number };
 }
 
 /** Judges a run. */
 export function accountFor(facts: RunFacts): RunResult {
-  const known = facts.executions;
-  // A server that answers what its file does not name leaves ids out: then an id that is missing proves nothing.
-  const isComplete =
-    known !== undefined && !facts.conversations.some((each) => hasUnnamedAnswer(each, known));
+  const isComplete = facts.effects !== undefined && isWhole(facts.effects, facts.conversations);
   const connections = facts.conversations.map((conversation) =>
     connectionResult(facts, conversation, isComplete),
   );
   const counts = Object.fromEntries(requestClasses.map((name) => [name, 0])) as RunResult["counts"];
   for (const { requests } of connections) for (const request of requests) counts[request.class]++;
   const process = processResult(facts);
-  const { failures, remarks } = findingsOf(facts, connections, process, known !== undefined && !isComplete);
+  const { failures, remarks } = findingsOf(facts, connections, process, isComplete);
   return {
     profile: facts.profileName,
     repeat: facts.repeat,
     passed: failures.length === 0 && !facts.interrupted,
-    ...(facts.interrupted ? interrupted(failures, remarks) : { failures, remarks }),
+    failures,
+    remarks,
     counts,
     sent: Object.values(counts).reduce((sum, count) => sum + count, 0),
-    effects: known !== undefined,
+    effects: facts.effects !== undefined,
     signalAt: relative(facts, facts.signalAt),
     endedAt: micro(facts.endedAt - facts.loadBegan),
     process,
@@ -70,18 +97,21 @@ export function accountFor(facts: RunFacts): RunResult {
   };
 }
 
-/** What was not played to its end proves nothing: it is told, and nobody is blamed. */
-function interrupted(failures: Finding[], remarks: Finding[]): Pick<RunResult, "failures" | "remarks"> {
-  const text = "This run was interrupted: it tells what was seen until then.";
-  return { failures: [], remarks: [{ kind: "interrupted", text, count: 1 }, ...failures, ...remarks] };
+/**
+ * Whether an id that the effects file lacks was not executed. A server that answers what its file does not name leaves
+ * ids out; one that was killed while it wrote left the file without the end of its last line.
+ */
+function isWhole(
+  { executions, endsWithinLine }: Effects,
+  conversations: readonly SeenConversation[],
+): boolean {
+  const unnamed = (request: Request): boolean =>
+    request.replies.length > 0 && executionsOf(executions, request) === 0;
+  return !endsWithinLine && !conversations.some(({ requests }) => requests.some(unnamed));
 }
 
-function executionsOf(executions: Map<string, number>, { id, n }: Request): number {
+function executionsOf(executions: Effects["executions"], { id, n }: Request): number {
   return (executions.get(id) ?? 0) + (executions.get(String(n)) ?? 0);
-}
-
-function hasUnnamedAnswer({ requests }: Conversation, executions: Map<string, number>): boolean {
-  return requests.some((request) => request.replies.length > 0 && executionsOf(executions, request) === 0);
 }
 
 function relative({ loadBegan }: RunFacts, at: number | undefined): number | undefined {
@@ -95,7 +125,7 @@ function micro(time: number): number {
 
 function connectionResult(
   facts: RunFacts,
-  conversation: Conversation,
+  conversation: SeenConversation,
   isComplete: boolean,
 ): ConnectionResult {
   const { client, number, role, otherMessages } = conversation;
@@ -108,7 +138,7 @@ function connectionResult(
     connectedAt: at(client.connectedAt),
     openedAt: at(client.openedAt),
     refused,
-    refusalFailed: refused !== undefined && failsByRefusal(facts, conversation),
+    refusalFailed: refused !== undefined && !facts.interrupted && failsByRefusal(facts, conversation),
     close: close === undefined ? undefined : { ...close, at: micro(close.at - facts.loadBegan) },
     closeSentAt: at(client.closeSentAt),
     finSentAt: at(client.finSentAt),
@@ -126,13 +156,13 @@ function connectionResult(
 
 function requestResult(
   facts: RunFacts,
-  { client, role }: Conversation,
+  { client, role }: SeenConversation,
   request: Request,
   isComplete: boolean,
 ): RequestResult {
-  const { profile, settings, signalAt = Infinity, executions: all, loadBegan } = facts;
+  const { profile, settings, signalAt = Infinity, effects, loadBegan } = facts;
   const sentAt = request.sentAt!;
-  const found = all === undefined ? undefined : executionsOf(all, request);
+  const found = effects === undefined ? undefined : executionsOf(effects.executions, request);
   const executions = found === 0 && !isComplete ? undefined : found;
   const afterSignal = sentAt > signalAt;
   const leaves = role === "profile" && profile.leaves === true;
@@ -144,6 +174,7 @@ function requestResult(
     ending: endingOf(client, settings.promise),
     clientLeft: leaves || (profile.needsHalfClose === true && !facts.servesHalfClosed),
   };
+  const judged = judge(evidence, settings);
   return {
     n: request.n,
     id: request.id,
@@ -151,33 +182,36 @@ function requestResult(
     afterSignal,
     replies: request.replies.map((at) => micro(at - loadBegan)),
     executions,
-    ...judge(evidence, settings),
+    class: judged.class,
+    // What was not played to its end proves nothing.
+    failed: judged.failed && !facts.interrupted,
   };
 }
 
-function endingOf({ close }: Conversation["client"], promise: readonly number[]): Ending {
+function endingOf({ close }: SeenClient, promise: readonly number[]): Ending {
   if (close === undefined) return "abrupt";
   return promise.includes(close.code) ? "promise" : "close";
 }
 
 /** Whether a server had to let this client in, or at least to tell it otherwise. */
-function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: Conversation): boolean {
+function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: SeenConversation): boolean {
   const { signalAt = Infinity, settings } = facts;
   // One that came in time may have been late when it was heard.
   if (role === "newcomer") return (client.refusedAt ?? 0) < signalAt + settings.acceptFor;
-  const isLate = upgradeSentAt !== undefined && upgradeSentAt > signalAt;
+  // One that was gone before it could ask was turned away when it went.
+  const isLate = (upgradeSentAt ?? client.refusedAt ?? Infinity) > signalAt;
   const isToldAtTheEnd = facts.profile.holdsUpgrade === true && client.refusedByAnswer;
   return isLate || isToldAtTheEnd ? settings.strict : true;
 }
 
 function processResult(facts: RunFacts): ProcessResult {
-  const { exit, pid, output, hung, hasProcess } = facts;
+  const { exit, pid, output, hung, isChild } = facts;
   return {
     pid,
     exitCode: exit?.code,
     exitSignal: exit?.signal,
     exitedAt: relative(facts, exit?.at),
-    killed: hung && hasProcess && exit === undefined,
+    killed: hung && isChild && exit === undefined,
     output,
   };
 }

@@ -88,7 +88,6 @@ export class Client {
     this.#listener = listener;
     this.#outbound = new DelayLine(behaviour.delay);
     this.#inbound = new DelayLine(behaviour.delay);
-    const refuse = ({ explanation }: { explanation: string }): void => this.#onViolation(explanation);
     this.#decoder = new Decoder(
       {
         onMessage: (data) => listener.onMessage(data),
@@ -99,7 +98,7 @@ export class Client {
         },
         onPong: () => {},
         onClose: (code, reason) => this.#onClose(code, reason),
-        onViolation: refuse,
+        onViolation: ({ explanation }) => this.#onViolation(explanation),
       },
       { maxPayload: MAX_MESSAGE, maxFragments: 2 ** 20, masked: false, compression: false },
     );
@@ -135,7 +134,8 @@ export class Client {
 
   /** Sends the opening handshake. Resolves when it is answered, or the connection is over. */
   async open(): Promise<void> {
-    if (this.#socket === undefined || this.isOver) return;
+    // One that speaks first, and not HTTP, is refused before it is asked.
+    if (this.#socket === undefined || this.isOver || this.refused !== undefined) return;
     const answered = new Promise<void>((resolve) => (this.#opened = resolve));
     this.#write(Buffer.from(upgradeRequest(this.#target, this.#key), "latin1"));
     await answered;
@@ -185,8 +185,9 @@ export class Client {
     this.#isMute = true;
   }
 
-  /** Answers the server's Close, if that has not been done. */
+  /** Answers the server's Close, if that has not been done, unless it never does. */
   answerClose(): void {
+    if (this.#behaviour.answersClose === "never") return;
     if (this.close === undefined || this.closeSentAt !== undefined || !this.#canWrite()) return;
     this.closeSentAt = this.#now();
     this.sendFrame(Opcode.close, encodeClosePayload(this.close.code, ""));

@@ -41,7 +41,7 @@ export class Conversation {
   answered = 0;
   /** Messages that answered nothing. */
   otherMessages = 0;
-  /** When its upgrade was sent. */
+  /** When its upgrade was sent; undefined when the connection was over before that. */
   upgradeSentAt: number | undefined;
 
   readonly #company: Company;
@@ -70,7 +70,7 @@ export class Conversation {
 
   /** The upgrade, and what the dialect wants before requests. Resolves also when there is no WebSocket. */
   async open(): Promise<void> {
-    this.upgradeSentAt = this.#company.now();
+    if (!this.client.isOver) this.upgradeSentAt = this.#company.now();
     await this.client.open();
     if (!this.client.isOpen) return;
     this.#guard(() => {
@@ -97,7 +97,7 @@ export class Conversation {
       const details = { id: request.id, connection: this.number, number: this.requests.length, size };
       const message = dialect.request(n, details);
       const lengths = fragments?.(Buffer.from(message as string));
-      this.client.send(message, () => (request.sentAt = now()), lengths);
+      this.client.send(message, () => (request.sentAt ??= now()), lengths);
     });
     return request;
   }
@@ -144,9 +144,12 @@ export class Conversation {
     }
     const answered = this.#answeredBy(message);
     if (answered.length === 0) this.otherMessages++;
-    for (const { replies } of answered) {
-      if (replies.length === 0) this.answered++;
-      if (replies.length < MOST_REPLIES) replies.push(this.#company.now());
+    const now = this.#company.now();
+    for (const request of answered) {
+      if (request.replies.length === 0) this.answered++;
+      if (request.replies.length < MOST_REPLIES) request.replies.push(now);
+      // The system tells of what was written together when the last of it was taken; a reply may come before that.
+      request.sentAt ??= now;
     }
     this.#wake();
   }

@@ -3,6 +3,7 @@ export class DelayLine {
   readonly #delay: number;
   readonly #waiting: { at: number; deliver: () => void }[] = [];
   #timer: NodeJS.Timeout | undefined;
+  #isCut = false;
 
   /** @param delay milliseconds; with 0 everything is delivered at once. */
   constructor(delay: number) {
@@ -10,6 +11,7 @@ export class DelayLine {
   }
 
   send(deliver: () => void): void {
+    if (this.#isCut) return;
     if (this.#delay === 0) {
       deliver();
       return;
@@ -18,10 +20,10 @@ export class DelayLine {
     this.#arm();
   }
 
-  /** Forgets what is on its way. */
+  /** Forgets what is on its way, and takes nothing any more. */
   cut(): void {
+    this.#isCut = true;
     clearTimeout(this.#timer);
-    this.#timer = undefined;
     this.#waiting.length = 0;
   }
 
@@ -31,8 +33,11 @@ export class DelayLine {
     // One timer for the oldest: timers of their own could change places.
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      while (this.#waiting.length > 0 && this.#waiting[0]!.at <= performance.now()) {
-        this.#waiting.shift()!.deliver();
+      const now = performance.now();
+      const early = this.#waiting.findIndex(({ at }) => at > now);
+      // At once: to shift them one by one takes long when there are many.
+      for (const { deliver } of this.#waiting.splice(0, early < 0 ? this.#waiting.length : early)) {
+        if (!this.#isCut) deliver();
       }
       this.#arm();
     }, wait);

@@ -86,10 +86,10 @@ function valueAt(path: readonly string[], json: string): unknown {
   return value;
 }
 
+/** The request that is named by a number, by an id, or by a number as a string, as some servers give it back. */
 function matchValue(value: unknown): Match {
   if (typeof value === "number") return { ns: [value] };
   if (typeof value !== "string") return undefined;
-  // Some servers give numbers back as strings.
   return /^\d+$/.test(value) ? { ns: [Number(value)] } : { ids: [value] };
 }
 
@@ -129,7 +129,6 @@ function wrongResult(name: string, allowed: string, given: unknown): DrillError 
 export function createDialect({ message, reply, open, openAck, script }: DialectOptions): Dialect {
   const own = tag();
   const match = matcher(reply);
-  const ids = new RegExp(`^lc-${own}-\\d+$`);
   return {
     idOf: (n) => `lc-${own}-${n}`,
     opening(connection) {
@@ -158,8 +157,7 @@ export function createDialect({ message, reply, open, openAck, script }: Dialect
       if (script.match === undefined) return match(text);
       const value: unknown = calling("match", () => script.match!(text));
       if (value === undefined || value === null) return undefined;
-      if (typeof value === "number") return { ns: [value] };
-      if (typeof value === "string") return ids.test(value) ? { ids: [value] } : undefined;
+      if (typeof value === "number" || typeof value === "string") return matchValue(value);
       throw wrongResult("match", "a number, a string or undefined", value);
     },
   };

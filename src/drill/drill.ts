@@ -3,17 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { checkOptions } from "./check.js";
 import { EffectsFile } from "./effects.js";
 import type { Dialect } from "./dialect.js";
 import { freePort, untilListening } from "./listening.js";
-import {
-  checkOptions,
-  dialectOf,
-  drillDefaults,
-  settingsOf,
-  upgradeTarget,
-  type DrillOptions,
-} from "./options.js";
+import { dialectOf, drillDefaults, settingsOf, upgradeTarget, type DrillOptions } from "./options.js";
 import type { ProfileName } from "./profiles.js";
 import type { DrillResult, DrillSettings, RunResult } from "./result.js";
 import { playRun } from "./run.js";
@@ -116,7 +110,7 @@ class Session {
         patience: this.#patience(),
         exited: server.exited,
         interrupted: this.#interrupted,
-        lastWords: async () => (server instanceof CommandServer ? server.lastWords() : ""),
+        lastWords: async () => (server instanceof CommandServer ? await server.lastWords() : ""),
       });
       if (this.isInterrupted) {
         await stopUnloaded(server);
@@ -127,6 +121,7 @@ class Session {
         repeat,
         settings: this.#settings,
         size: this.#options.size,
+        openPatience: this.#options.startTimeout ?? drillDefaults.startTimeout,
         dialect: this.#dialect,
         target,
         server,
@@ -170,7 +165,7 @@ class Session {
 /** Ends a server that has nothing to do. */
 async function stopUnloaded(server: RunningServer): Promise<void> {
   if (!(server instanceof CommandServer)) return;
-  await server.stop();
+  server.stop();
   let timer: NodeJS.Timeout | undefined;
   const patience = new Promise((settle) => (timer = setTimeout(settle, GRACE)));
   await Promise.race([server.exited, patience]);

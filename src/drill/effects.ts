@@ -1,6 +1,14 @@
 /** The effects file: the server's own account of what it has executed, one id a line. */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { DrillError, messageOf } from "./errors.js";
+
+/** What an effects file says of a run. */
+export interface Effects {
+  /** How often each id or number was executed. */
+  executions: ReadonlyMap<string, number>;
+  /** Whether its last line has no end: its server was stopped while it wrote. */
+  endsWithinLine: boolean;
+}
 
 /** A file that a server appends to. */
 export class EffectsFile {
@@ -23,23 +31,33 @@ export class EffectsFile {
   }
 
   /**
-   * How often each id or number was executed, in this run.
+   * What was executed in this run.
    *
    * @throws DrillError when it cannot be read.
    */
-  read(): Map<string, number> {
+  read(): Effects {
     const executions = new Map<string, number>();
-    for (const line of this.#lines()) {
+    const lines = this.#text().split("\n");
+    // Half an id may look like that of another request: what has no end is not counted.
+    const endsWithinLine = lines.pop() !== "";
+    for (const line of lines) {
       // The id may be the beginning of a longer line, such as the whole message.
       const [id] = line.trim().split(/\s/, 1);
       if (id) executions.set(id, (executions.get(id) ?? 0) + 1);
     }
-    return executions;
+    return { executions, endsWithinLine };
   }
 
-  #lines(): string[] {
+  /** What was appended since the run began; the file may hold much more than that. */
+  #text(): string {
     try {
-      return readFileSync(this.path).subarray(this.#start).toString("utf8").split("\n");
+      const file = openSync(this.path, "r");
+      try {
+        const bytes = Buffer.alloc(Math.max(0, fstatSync(file).size - this.#start));
+        return bytes.toString("utf8", 0, readSync(file, bytes, 0, bytes.length, this.#start));
+      } finally {
+        closeSync(file);
+      }
     } catch (error) {
       throw new DrillError(
         "LASTCALL_DRILL_EFFECTS",

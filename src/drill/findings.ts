@@ -39,7 +39,7 @@ export function findingsOf(
   facts: RunFacts,
   connections: readonly ConnectionResult[],
   process: ProcessResult,
-  isIncomplete: boolean,
+  isComplete: boolean,
 ): { failures: Finding[]; remarks: Finding[] } {
   const failures: Finding[] = [...ofTheEnd(facts, process, connections)];
   const remarks: Finding[] = [];
@@ -57,8 +57,11 @@ export function findingsOf(
     if (refused.length > 0) (isFailure ? failures : remarks).push(ofRefusals(refused, isFailure));
   }
   failures.push(...ofViolations(connections));
-  remarks.push(...ofTheDrill(facts, isIncomplete));
-  return { failures, remarks };
+  remarks.push(...ofTheDrill(facts, isComplete));
+  if (!facts.interrupted) return { failures, remarks };
+  // It is told, and nobody is blamed.
+  const text = "This run was interrupted: it tells what was seen until then.";
+  return { failures: [], remarks: [{ kind: "interrupted", text, count: 1 }, ...failures, ...remarks] };
 }
 
 function ofRequests(kind: keyof typeof sentences, requests: readonly RequestResult[]): Finding {
@@ -93,16 +96,23 @@ function ofTheEnd(
   connections: readonly ConnectionResult[],
 ): Finding[] {
   const { signalAt, hung, hadOrphans, settings } = facts;
-  const open = connections.filter((each) => each.endedAt === undefined && each.refused === undefined).length;
+  const open = connections.filter(
+    (each) => each.connectedAt !== undefined && each.endedAt === undefined,
+  ).length;
   if (hung) {
     const what =
-      process.killed || (facts.hasProcess && facts.exit === undefined) ? "The process" : "The connections";
+      facts.hasProcess && facts.exit === undefined
+        ? "The process"
+        : open > 0
+          ? "The connections"
+          : "What stops the server";
     const still = `${count(open, "connection")} ${open === 1 ? "was" : "were"} still open`;
     const where = hadOrphans ? ", in processes that outlived the command" : "";
-    const text = `${what} had not ended ${duration(settings.timeout)} after ${settings.signal}; ${still}${where}.`;
+    const when = facts.hasProcess ? settings.signal : "the server was told to stop";
+    const text = `${what} had not ended ${duration(settings.timeout)} after ${when}; ${still}${where}.`;
     return [{ kind: "hang", text, count: 1 }, ...ofTheExit(facts, process)];
   }
-  if (facts.exit !== undefined && signalAt === undefined && !facts.interrupted) {
+  if (facts.exit !== undefined && signalAt === undefined) {
     const text = `The process ended with ${howItEnded(process)} under load, before it was told to stop.`;
     return [{ kind: "crash", text, count: 1 }];
   }
@@ -111,11 +121,11 @@ function ofTheEnd(
 
 /** An exit that is not as it should be. */
 function ofTheExit(
-  { exit, settings, knowsExitCode, signalAt = Infinity, conversations }: RunFacts,
+  { exit, settings, isChild, signalAt = Infinity, conversations }: RunFacts,
   process: ProcessResult,
 ): Finding[] {
   const { exitCode, exitSignal } = process;
-  if (exit === undefined || !knowsExitCode || settings.exitCodes.includes(exitCode ?? codeOf(exitSignal)))
+  if (exit === undefined || !isChild || settings.exitCodes.includes(exitCode ?? codeOf(exitSignal)))
     return [];
   const right = settings.exitCodes.join(" or ");
   const saidClose = conversations.some(({ client }) => (client.close?.at ?? -1) >= signalAt);
@@ -139,7 +149,7 @@ function howItEnded({ exitCode, exitSignal }: ProcessResult): string {
 }
 
 /** What a reader should know of the drill itself. */
-function ofTheDrill({ hadOrphans, load }: RunFacts, isIncomplete: boolean): Finding[] {
+function ofTheDrill({ hadOrphans, effects, load }: RunFacts, isComplete: boolean): Finding[] {
   const remarks: Finding[] = [];
   const tell = (kind: Finding["kind"], text: string): void => void remarks.push({ kind, text, count: 1 });
   if (hadOrphans)
@@ -147,11 +157,10 @@ function ofTheDrill({ hadOrphans, load }: RunFacts, isIncomplete: boolean): Find
       "orphans",
       "Processes that the command had started outlived it. A container would have killed them at once.",
     );
-  if (isIncomplete)
-    tell(
-      "effects incomplete",
-      "The effects file lacks requests that were answered, so an id that it lacks proves nothing.",
-    );
+  if (effects !== undefined && !isComplete) {
+    const what = effects.endsWithinLine ? "ends within a line" : "lacks requests that were answered";
+    tell("effects incomplete", `The effects file ${what}, so an id that it lacks proves nothing.`);
+  }
   if (load.cpu > BUSY || load.longestStall > LONG_STALL) {
     const stall = duration(load.longestStall);
     const share = `${Math.round(load.cpu * 100)} % of a core`;

@@ -65,8 +65,7 @@ export function readAnswer(bytes: Buffer, key: string, { subprotocol }: UpgradeT
   if (headers.get("sec-websocket-accept") !== acceptKey(key)) {
     return refusal("a 101 without the right Sec-WebSocket-Accept", false);
   }
-  const agreed = headers.get("sec-websocket-protocol");
-  if (subprotocol !== undefined && agreed === undefined) {
+  if (subprotocol !== undefined && headers.get("sec-websocket-protocol") !== subprotocol) {
     return refusal(`a 101 without the subprotocol '${subprotocol}'`, false);
   }
   return { refused: undefined, isHttp: true, rest: bytes.subarray(end + END_OF_HEAD.length) };

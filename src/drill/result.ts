@@ -130,7 +130,7 @@ export interface RunResult {
   sent: number;
   /** Whether an effects file was judged. */
   effects: boolean;
-  /** When the server was told to stop; undefined when it had ended before, or the drill was interrupted. */
+  /** When the server was told to stop; undefined when it had ended before. */
   signalAt: number | undefined;
   /** When everything was over. */
   endedAt: number;

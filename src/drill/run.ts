@@ -4,8 +4,9 @@ import { accountFor } from "./account.js";
 import { Client, wellBehaved, type Behaviour } from "./client.js";
 import { Conversation, type Company, type Role } from "./conversation.js";
 import type { Dialect } from "./dialect.js";
-import { DrillError } from "./errors.js";
 import type { EffectsFile } from "./effects.js";
+import { DrillError } from "./errors.js";
+import { count } from "./findings.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { pipelined, profiles, type LoadContext, type Profile, type ProfileName } from "./profiles.js";
 import type { Progress } from "./progress.js";
@@ -20,6 +21,8 @@ export interface RunPlan {
   settings: DrillSettings;
   /** Bytes of a request, if the user said so. */
   size: number | undefined;
+  /** How long connections, handshakes and acks may take before the load. */
+  openPatience: number;
   dialect: Dialect;
   target: UpgradeTarget;
   server: RunningServer;
@@ -31,9 +34,6 @@ export interface RunPlan {
 
 /** So many connect at the same time: more would overrun the system's queue of connections to be accepted. */
 const CONNECT_AT_ONCE = 100;
-
-/** How long connections, handshakes and acks may take before the load. */
-const OPEN_PATIENCE = 15_000;
 
 /** Held upgrades of every second client are sent so long after the signal. */
 const LATE_UPGRADE = 20;
@@ -138,10 +138,15 @@ class Run {
     this.#phase = "loading";
     if (!this.#plan.interrupted.aborted) this.#beginLoad();
     await this.#orFail(Promise.race([this.#after(settings.at), stopped]));
-    if (this.#exit === undefined) await this.#signal();
+    if (this.#exit === undefined) this.#signal();
 
-    const newcomers = this.#signalAt === undefined ? undefined : this.#newcomers(exited);
-    const over = Promise.all([server.hasProcess ? exited : undefined, this.#allOver(newcomers)]);
+    const isTold = this.#signalAt !== undefined;
+    const newcomers = isTold ? this.#newcomers(exited) : undefined;
+    const over = Promise.all([
+      isTold ? server.told : undefined,
+      server.hasProcess ? exited : undefined,
+      this.#allOver(newcomers),
+    ]);
     const patience = this.#after(settings.timeout).then(() => "hung");
     const given = interrupted.then(async () => {
       await Promise.race([over, this.#after(INTERRUPTED_PATIENCE)]);
@@ -170,13 +175,13 @@ class Run {
       endedAt,
       exit,
       hasProcess: server.hasProcess,
-      knowsExitCode: server.knowsExitCode,
+      isChild: server.isChild,
       pid: server.pid,
       output: server.output(),
       hung,
       hadOrphans,
       interrupted: this.#plan.interrupted.aborted,
-      executions: effects?.exists === true ? effects.read() : undefined,
+      effects: effects?.exists === true ? effects.read() : undefined,
       servesHalfClosed,
       load: {
         cpu: (user + system) / 1_000 / Math.max(1, endedAt - this.#loadBegan),
@@ -205,6 +210,7 @@ class Run {
   }
 
   async #connectAll(): Promise<void> {
+    const { openPatience } = this.#plan;
     const { connections } = this.#plan.settings;
     for (let first = 0; first < connections && !this.#over.signal.aborted; first += CONNECT_AT_ONCE) {
       const some = Array.from({ length: Math.min(CONNECT_AT_ONCE, connections - first) }, (_, index) => {
@@ -212,7 +218,9 @@ class Run {
         return this.#newConversation(first + index + 1, isWitness ? "witness" : "profile");
       });
       this.#conversations.push(...some);
-      await Promise.race([Promise.all(some.map((each) => this.#connect(each))), this.#after(OPEN_PATIENCE)]);
+      await Promise.race([Promise.all(some.map((each) => this.#connect(each))), this.#after(openPatience)]);
+      const waiting = some.filter((each) => each.client.isOpen && !each.isOpen).length;
+      if (waiting > 0) throw noAck(waiting, openPatience);
     }
   }
 
@@ -234,7 +242,11 @@ class Run {
   }
 
   #load(conversation: Conversation): void {
-    if (!conversation.isOpen) return;
+    if (!conversation.isOpen) {
+      // Ended before its turn: one that would have gone on sending first owes its answer.
+      conversation.client.answerClose();
+      return;
+    }
     const load = conversation.role === "profile" ? this.#profile.load : pipelined;
     void (async () => load(conversation, this.#context()))().catch((error: unknown) =>
       this.#company.onError(error),
@@ -247,7 +259,7 @@ class Run {
   }
 
   /** Tells the server to stop. */
-  async #signal(): Promise<void> {
+  #signal(): void {
     const { server } = this.#plan;
     this.#phase = "stopping";
     const held = this.#profile.holdsUpgrade === true ? this.#conversations : [];
@@ -255,7 +267,7 @@ class Run {
     for (const conversation of held.filter((_, index) => index % 2 === 0)) void this.#openLate(conversation);
     // Before it is sent: what goes out at the same time counts as later.
     this.#signalAt = performance.now();
-    await server.stop();
+    if (!server.stop()) this.#signalAt = undefined;
     this.#markSignalled();
     for (const conversation of held.filter((_, index) => index % 2 === 1)) {
       this.#later(LATE_UPGRADE, () => void this.#openLate(conversation));
@@ -309,7 +321,7 @@ class Run {
     const { client, requests } = probe;
     const asking = async (): Promise<void> => {
       await client.connect();
-      await probe.open();
+      await Promise.race([probe.open(), this.#after(this.#plan.openPatience)]);
       if (!probe.isOpen) return;
       act(probe);
       let answered: number;
@@ -378,6 +390,14 @@ class Run {
       sinceSignal: this.#signalAt === undefined ? undefined : performance.now() - this.#signalAt,
     });
   }
+}
+
+/** A client that is let in and never sends a request would prove nothing, and pass. */
+function noAck(waiting: number, patience: number): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_START",
+    `${count(waiting, "connection")} waited ${patience / 1_000} s for a message after which requests may be sent, and none that came was that. Is --open-ack (or the script's ack) what the server says?`,
+  );
 }
 
 function countIf<Item>(items: readonly Item[], condition: (item: Item) => boolean): number {

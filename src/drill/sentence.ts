@@ -13,7 +13,7 @@ const verdicts: Partial<Record<Finding["kind"], (count: number) => string>> = {
   refused: (number) => `${count(number, "connection")} turned away`,
   "protocol error": (number) => `the protocol broken on ${count(number, "connection")}`,
   hang: (number) => `${count(number, "shutdown")} that did not end in time`,
-  crash: (number) => `${count(number, "crash")} under load`.replace("crashs", "crashes"),
+  crash: (number) => `${number} ${number === 1 ? "crash" : "crashes"} under load`,
   "exit code": (number) => `a wrong exit code ${number === 1 ? "once" : `${number} times`}`,
 };
 
@@ -21,10 +21,14 @@ const verdicts: Partial<Record<Finding["kind"], (count: number) => string>> = {
 export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): string {
   const sent = runs.reduce((sum, run) => sum + run.sent, 0);
   const answered = runs.reduce((sum, run) => sum + run.counts.answered, 0);
+  const notJudged = runs.reduce((sum, run) => sum + run.counts["not judged"], 0);
   const cutOff = runs.reduce((sum, run) => sum + run.counts["cut off"] + run.counts["never started"], 0);
-  const served =
-    `${answered} of ${count(sent, "request")} answered` +
-    `${cutOff === 0 ? "" : `, ${cutOff} told that they came too late`} in ${count(runs.length, "run")}`;
+  const parts = [
+    `${answered} of ${count(sent, "request")} answered`,
+    ...(cutOff === 0 ? [] : [`${cutOff} told that they came too late`]),
+    ...(notJudged === 0 ? [] : [`${notJudged} not judged`]),
+  ];
+  const served = `${parts.join(", ")} in ${count(runs.length, "run")}`;
   if (interrupted) return `Interrupted: ${served}.`;
   const failures = runs.flatMap((run) => run.failures);
   if (failures.length === 0) return `Nothing was lost: ${served}.`;

@@ -1,10 +1,9 @@
 /** A server that the drill starts: a child process in a group of its own, so that nothing of it is left behind. */
-import { spawn, type ChildProcessByStdio } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
 import { DrillError, messageOf } from "../errors.js";
-import type { Exit, RunningServer } from "./running.js";
-import { Tail } from "./tail.js";
+import { signalProcess, type Exit, type RunningServer } from "./running.js";
+import { Tail, type Printing } from "./tail.js";
 
 /** What is started, and how it is stopped. */
 export interface CommandOptions {
@@ -14,10 +13,7 @@ export interface CommandOptions {
   signal: NodeJS.Signals;
 }
 
-/** How long output may come behind the exit: a grandchild may hold the pipes. */
-const OUTPUT_PATIENCE = 500;
-
-/** Signals that kill our process: what we started goes with it. */
+/** Whoever ends this process without more ado must not leave these behind. */
 const running = new Set<CommandServer>();
 
 function killAll(): void {
@@ -28,30 +24,25 @@ export class CommandServer implements RunningServer {
   readonly exited: Promise<Exit>;
   readonly failed = new Promise<never>(() => {});
   readonly hasProcess = true;
-  readonly knowsExitCode = true;
+  readonly isChild = true;
+  readonly told = Promise.resolve();
   /** Undefined while it runs. */
   exit: Exit | undefined;
 
-  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #child: Printing;
   readonly #signal: NodeJS.Signals;
-  readonly #tail = new Tail();
-  readonly #outputRead: Promise<unknown>;
+  readonly #tail: Tail;
 
-  private constructor(child: ChildProcessByStdio<null, Readable, Readable>, signal: NodeJS.Signals) {
+  private constructor(child: Printing, signal: NodeJS.Signals) {
     this.#child = child;
     this.#signal = signal;
-    for (const stream of [child.stdout, child.stderr]) {
-      stream.setEncoding("utf8").on("data", (chunk: string) => this.#tail.append(chunk));
-    }
+    this.#tail = new Tail(child);
     this.exited = new Promise((resolve) => {
       child.once("exit", (code, killedBy) => {
         this.exit = { code: code ?? undefined, signal: killedBy ?? undefined, at: performance.now() };
         resolve(this.exit);
       });
     });
-    this.#outputRead = once(child, "close");
-    this.#outputRead.catch(() => {});
-    // Whoever ends this process without more ado must not leave the server behind.
     if (running.size === 0) process.on("exit", killAll);
     running.add(this);
   }
@@ -59,7 +50,7 @@ export class CommandServer implements RunningServer {
   /** Starts it. Rejects with a DrillError when there is no such program. */
   static async start({ command, env, signal }: CommandOptions): Promise<CommandServer> {
     const [program = "", ...args] = command;
-    let child: ChildProcessByStdio<null, Readable, Readable>;
+    let child: Printing;
     try {
       child = spawn(program, args, { env, stdio: ["ignore", "pipe", "pipe"], detached: true });
       await once(child, "spawn");
@@ -84,9 +75,9 @@ export class CommandServer implements RunningServer {
     return this.#child.pid;
   }
 
-  async stop(): Promise<void> {
+  stop(): boolean {
     // To the process alone, as Kubernetes and Docker do it: what a wrapper passes on is part of the drill.
-    this.#child.kill(this.#signal);
+    return this.exit === undefined && signalProcess(this.#child.pid!, this.#signal);
   }
 
   output(): string[] {
@@ -94,7 +85,8 @@ export class CommandServer implements RunningServer {
   }
 
   /** What it printed last, as a sentence. */
-  lastWords(): string {
+  async lastWords(): Promise<string> {
+    if (this.exit !== undefined) await this.#tail.rest();
     return this.#tail.sentence();
   }
 
@@ -108,21 +100,14 @@ export class CommandServer implements RunningServer {
   }
 
   async dispose(): Promise<void> {
+    // Once: its number may be that of another group later.
+    if (!running.has(this)) return;
     this.killGroup();
     await this.exited;
-    await this.readOutput();
-    this.#child.stdout.destroy();
-    this.#child.stderr.destroy();
+    await this.#tail.rest();
+    this.#tail.end();
     running.delete(this);
     if (running.size === 0) process.off("exit", killAll);
-  }
-
-  /** Waits a moment for the last of its output. */
-  async readOutput(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise((resolve) => (timer = setTimeout(resolve, OUTPUT_PATIENCE)));
-    await Promise.race([this.#outputRead, patience]);
-    clearTimeout(timer);
   }
 
   /** Whether there was a process to get it. */

@@ -1,7 +1,7 @@
 /** A server that runs already and whose process is known by its id. */
 import { readFileSync } from "node:fs";
-import { DrillError, messageOf } from "../errors.js";
-import type { Exit, RunningServer } from "./running.js";
+import { DrillError } from "../errors.js";
+import { signalProcess, type Exit, type RunningServer } from "./running.js";
 
 /** How often is looked whether the process is still there: nobody tells us of a process that is no child. */
 const LOOK_EVERY = 20;
@@ -11,7 +11,8 @@ export class KnownProcess implements RunningServer {
   readonly exited: Promise<Exit>;
   readonly failed = new Promise<never>(() => {});
   readonly hasProcess = true;
-  readonly knowsExitCode = false;
+  readonly isChild = false;
+  readonly told = Promise.resolve();
   readonly #signal: NodeJS.Signals;
   #looking: NodeJS.Timeout | undefined;
 
@@ -34,16 +35,8 @@ export class KnownProcess implements RunningServer {
     });
   }
 
-  async stop(): Promise<void> {
-    try {
-      process.kill(this.pid, this.#signal);
-    } catch (error) {
-      throw new DrillError(
-        "LASTCALL_DRILL_STOP",
-        `The process ${this.pid} cannot be sent ${this.#signal}: ${messageOf(error)}. Run the drill as a user who may.`,
-        { cause: error },
-      );
-    }
+  stop(): boolean {
+    return signalProcess(this.pid, this.#signal);
   }
 
   output(): string[] {

@@ -1,4 +1,5 @@
 /** A server under drill, however it was started. */
+import { DrillError, messageOf } from "../errors.js";
 
 /** How a process ended. */
 export interface Exit {
@@ -17,14 +18,34 @@ export interface RunningServer {
   readonly failed: Promise<never>;
   /** Whether `exited` can ever resolve. */
   readonly hasProcess: boolean;
-  /** Whether the exit's code can be known. */
-  readonly knowsExitCode: boolean;
-  /** Tells it to stop. Rejects with a DrillError when that is not possible. */
-  stop(): Promise<void>;
+  /** Whether it is a child of ours: the code of its exit is known then, and `dispose` kills it. */
+  readonly isChild: boolean;
+  /** Resolves when whatever tells it to stop has done so. A command or a function of the user's may take its time. */
+  readonly told: Promise<void>;
+  /** Begins to tell it to stop; false when it had ended before. Throws a DrillError when that is not possible. */
+  stop(): boolean;
   /** The last lines that it printed. */
   output(): string[];
   /** Processes that the command started and that outlived it. */
   hasOrphans(): boolean;
   /** Ends what the drill has started, whatever its state, and waits until it is gone. */
   dispose(): Promise<void>;
+}
+
+/**
+ * Sends a signal to one process; false when there is none any more.
+ *
+ * @throws DrillError when that is not allowed.
+ */
+export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ESRCH") return false;
+    throw new DrillError(
+      "LASTCALL_DRILL_STOP",
+      `The process ${pid} cannot be sent ${signal}: ${messageOf(error)}. Run the drill as a user who may.`,
+      { cause: error },
+    );
+  }
 }

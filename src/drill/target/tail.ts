@@ -1,12 +1,44 @@
 /** The end of what a process prints: bounded, whatever it prints. */
+import type { ChildProcessByStdio } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
+
 const LONGEST_TAIL = 16 * 1024;
 const LINES = 20;
 
+/** How long output may come behind the exit: others may hold the pipes. */
+const OUTPUT_PATIENCE = 500;
+
+/** A process whose output is read. */
+export type Printing = ChildProcessByStdio<null, Readable, Readable>;
+
 export class Tail {
+  readonly #streams: readonly Readable[];
+  readonly #closed: Promise<unknown>;
   #text = "";
 
-  append(chunk: string): void {
-    this.#text = (this.#text + chunk).slice(-LONGEST_TAIL);
+  constructor(child: Printing) {
+    this.#streams = [child.stdout, child.stderr];
+    for (const stream of this.#streams) {
+      stream.setEncoding("utf8").on("data", (chunk: string) => {
+        this.#text = (this.#text + chunk).slice(-LONGEST_TAIL);
+      });
+    }
+    this.#closed = once(child, "close");
+    this.#closed.catch(() => {});
+  }
+
+  /** Waits a moment for the last of it, once the process has ended. */
+  async rest(): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise((resolve) => (timer = setTimeout(resolve, OUTPUT_PATIENCE)));
+    await Promise.race([this.#closed, patience]);
+    clearTimeout(timer);
+  }
+
+  /** Reads no more of it. */
+  end(): void {
+    for (const stream of this.#streams) stream.destroy();
   }
 
   /** The last lines, oldest first. */
