@@ -11,10 +11,10 @@ import { dialectOf, drillDefaults, settingsOf, upgradeTarget, type DrillOptions 
 import type { ProfileName } from "./profiles.js";
 import type { DrillResult, DrillSettings, RunResult } from "./result.js";
 import { playRun } from "./run.js";
-import { CommandServer } from "./target/command.js";
-import { ServerElsewhere } from "./target/elsewhere.js";
-import { KnownProcess } from "./target/process.js";
-import type { RunningServer } from "./target/running.js";
+import { CommandServer } from "./servers/command.js";
+import { ServerElsewhere } from "./servers/elsewhere.js";
+import { KnownProcess } from "./servers/process.js";
+import type { RunningServer } from "./servers/running.js";
 import { sentenceOf } from "./sentence.js";
 
 /** How long a server may take to end that was never loaded, when the drill is interrupted. */

@@ -25,9 +25,15 @@ export class EffectsFile {
     return existsSync(this.path);
   }
 
-  /** What stands in it now is not of this run. */
+  /**
+   * What stands in it now is not of this run.
+   *
+   * @throws DrillError when it is there and no file.
+   */
   begin(): void {
-    this.#start = this.exists ? statSync(this.path).size : 0;
+    const stats = statSync(this.path, { throwIfNoEntry: false });
+    if (stats !== undefined && !stats.isFile()) throw cannotRead(this.path, "it is no file");
+    this.#start = stats?.size ?? 0;
   }
 
   /**
@@ -59,11 +65,15 @@ export class EffectsFile {
         closeSync(file);
       }
     } catch (error) {
-      throw new DrillError(
-        "LASTCALL_DRILL_EFFECTS",
-        `The effects file '${this.path}' cannot be read: ${messageOf(error)}.`,
-        { cause: error },
-      );
+      throw cannotRead(this.path, messageOf(error), { cause: error });
     }
   }
+}
+
+function cannotRead(path: string, why: string, options?: ErrorOptions): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_EFFECTS",
+    `The effects file '${path}' cannot be read: ${why}.`,
+    options,
+  );
 }

@@ -1,6 +1,6 @@
 /** What is told of a run, in sentences: what failed, and what is worth knowing and did not. */
 import { constants } from "node:os";
-import type { RunFacts } from "./account.js";
+import type { RunFacts } from "./facts.js";
 import type { ConnectionResult, Finding, ProcessResult, RequestClass, RequestResult } from "./result.js";
 
 /** Ids that a sentence names. */

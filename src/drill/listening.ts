@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { Client, wellBehaved } from "./client.js";
 import { DrillError } from "./errors.js";
 import type { UpgradeTarget } from "./handshake.js";
-import type { Exit } from "./target/running.js";
+import type { Exit } from "./servers/running.js";
 
 /** Between two knocks. */
 const PAUSE = 25;

@@ -12,7 +12,7 @@ import { pipelined, profiles, type LoadContext, type Profile, type ProfileName }
 import type { Progress } from "./progress.js";
 import { randomFrom, type Random } from "./random.js";
 import type { DrillSettings, RunResult } from "./result.js";
-import type { Exit, RunningServer } from "./target/running.js";
+import type { Exit, RunningServer } from "./servers/running.js";
 
 /** What a run needs. */
 export interface RunPlan {
