@@ -9,10 +9,12 @@ import { DrillError } from "./errors.js";
 import { count } from "./findings.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { pipelined, profiles, type LoadContext, type Profile, type ProfileName } from "./profiles.js";
+import { isAnswered } from "./probe.js";
 import type { Progress } from "./progress.js";
 import { randomFrom, type Random } from "./random.js";
 import type { DrillSettings, RunResult } from "./result.js";
 import type { Exit, RunningServer } from "./servers/running.js";
+import { Timers } from "./timers.js";
 
 /** What a run needs. */
 export interface RunPlan {
@@ -53,9 +55,8 @@ const TELL_EVERY = 100;
  */
 const LARGE = 1_000_000;
 
-/** Of a client that tries out what a server does: how much it asks, and how long it waits for its next reply. */
+/** What a client asks that tries out whether half-closed clients are served. */
 const PROBE_REQUESTS = 3;
-const PROBE_PATIENCE = 5_000;
 
 /** Requests of a server that takes no large ones, or when all together would be more than the drill should hold. */
 const MODEST = 8 * 1024;
@@ -87,7 +88,7 @@ class Run {
   readonly #random: Random;
   readonly #company: Company;
   readonly #conversations: Conversation[] = [];
-  readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #timers = new Timers();
   /** Aborts when the run is over, whose listeners go with it. */
   readonly #over = new AbortController();
   readonly #failed: Promise<never>;
@@ -137,7 +138,7 @@ class Run {
     this.#loadBegan = performance.now();
     this.#phase = "loading";
     if (!this.#plan.interrupted.aborted) this.#beginLoad();
-    await this.#orFail(Promise.race([this.#after(settings.at), stopped]));
+    await this.#orFail(Promise.race([this.#timers.after(settings.at), stopped]));
     if (this.#exit === undefined) this.#signal();
 
     const isTold = this.#signalAt !== undefined;
@@ -147,9 +148,9 @@ class Run {
       server.hasProcess ? exited : undefined,
       this.#allOver(newcomers),
     ]);
-    const patience = this.#after(settings.timeout).then(() => "hung");
+    const patience = this.#timers.after(settings.timeout).then(() => "hung");
     const given = interrupted.then(async () => {
-      await Promise.race([over, this.#after(INTERRUPTED_PATIENCE)]);
+      await Promise.race([over, this.#timers.after(INTERRUPTED_PATIENCE)]);
     });
     const outcome = await this.#orFail(Promise.race([over, patience, given]));
     const hung = outcome === "hung" && !this.#plan.interrupted.aborted;
@@ -194,7 +195,7 @@ class Run {
   destroy(): void {
     clearInterval(this.#telling);
     this.#over.abort();
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#timers.cut();
     for (const conversation of this.#conversations) conversation.destroy();
     this.#markSignalled();
   }
@@ -218,7 +219,10 @@ class Run {
         return this.#newConversation(first + index + 1, isWitness ? "witness" : "profile");
       });
       this.#conversations.push(...some);
-      await Promise.race([Promise.all(some.map((each) => this.#connect(each))), this.#after(openPatience)]);
+      await Promise.race([
+        Promise.all(some.map((each) => this.#connect(each))),
+        this.#timers.after(openPatience),
+      ]);
       const waiting = some.filter((each) => each.client.isOpen && !each.isOpen).length;
       if (waiting > 0) throw noAck(waiting, openPatience);
     }
@@ -270,7 +274,7 @@ class Run {
     if (!server.stop()) this.#signalAt = undefined;
     this.#markSignalled();
     for (const conversation of held.filter((_, index) => index % 2 === 1)) {
-      this.#later(LATE_UPGRADE, () => void this.#openLate(conversation));
+      this.#timers.later(LATE_UPGRADE, () => void this.#openLate(conversation));
     }
   }
 
@@ -281,7 +285,7 @@ class Run {
     // At least one, however short the time is.
     const pause = Math.min(Math.max(NEWCOMER_PAUSE, acceptFor / 100), acceptFor / 2);
     for (;;) {
-      await Promise.race([this.#after(pause), exited]);
+      await Promise.race([this.#timers.after(pause), exited]);
       if (this.#over.signal.aborted || performance.now() >= until) return;
       void this.#newcomer();
       if (this.#exit !== undefined) return;
@@ -302,42 +306,21 @@ class Run {
     if (size !== undefined || this.#profile.large !== true) return settings.size;
     const large = Math.min(LARGE, Math.floor(MOST_AT_ONCE / (settings.connections * settings.requests)));
     this.#company.size = large;
-    const takesLarge = large > MODEST && (await this.#answers((probe) => void probe.ask(), stopped));
+    const takesLarge = large > MODEST && (await this.#isAnswered((probe) => void probe.ask(), stopped));
     return takesLarge ? large : Math.max(MODEST, settings.size);
   }
 
   /** Whether clients that have ended their side of TCP get their replies from this server at all. */
   #servesHalfClosed(stopped: Promise<void>): Promise<boolean> {
-    return this.#answers((probe) => {
+    return this.#isAnswered((probe) => {
       const context = this.#context();
       pipelined(probe, { ...context, requests: Math.min(PROBE_REQUESTS, context.requests) });
       probe.client.halfClose();
     }, stopped);
   }
 
-  /** Whether one client that does this gets all its replies, before the load. */
-  async #answers(act: (probe: Conversation) => void, stopped: Promise<void>): Promise<boolean> {
-    const probe = this.#newConversation(0, "witness");
-    const { client, requests } = probe;
-    const asking = async (): Promise<void> => {
-      await client.connect();
-      await Promise.race([probe.open(), this.#after(this.#plan.openPatience)]);
-      if (!probe.isOpen) return;
-      act(probe);
-      let answered: number;
-      do {
-        ({ answered } = probe);
-        const more = probe.until(() => probe.answered > answered || client.isOver);
-        await Promise.race([more, this.#after(PROBE_PATIENCE)]);
-      } while (probe.answered > answered && probe.answered < requests.length);
-    };
-    try {
-      await Promise.race([asking(), stopped]);
-      client.leave();
-      return requests.length > 0 && probe.answered === requests.length;
-    } finally {
-      probe.destroy();
-    }
+  #isAnswered(act: (probe: Conversation) => void, stopped: Promise<void>): Promise<boolean> {
+    return isAnswered(this.#newConversation(0, "witness"), act, this.#timers, stopped);
   }
 
   /** Resolves when every connection is over, and no more come. */
@@ -361,19 +344,6 @@ class Run {
 
   #orFail<Result>(promise: Promise<Result>): Promise<Result> {
     return Promise.race([promise, this.#failed]);
-  }
-
-  #later(delay: number, act: () => void): void {
-    if (this.#over.signal.aborted) return;
-    const timer = setTimeout(() => {
-      this.#timers.delete(timer);
-      act();
-    }, delay);
-    this.#timers.add(timer);
-  }
-
-  #after(delay: number): Promise<void> {
-    return new Promise((resolve) => this.#later(delay, resolve));
   }
 
   #tell(): void {
