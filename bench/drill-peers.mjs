@@ -142,7 +142,7 @@ function markOf(ways, profile) {
   );
   if (passing.length > 0 && passing.every(({ run }) => run.counts["not judged"] === run.sent))
     return "not judged";
-  return MARKS.find((mark) => passing.some((way) => way.mark === mark)) ?? "not handled";
+  return MARKS.find((mark) => passing.some((each) => each.mark === mark)) ?? "not handled";
 }
 
 /**
