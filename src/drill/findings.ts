@@ -113,7 +113,7 @@ function ofTheEnd(
     return [{ kind: "hang", text, count: 1 }, ...ofTheExit(facts, process)];
   }
   if (facts.exit !== undefined && signalAt === undefined) {
-    const text = `The process ended with ${howItEnded(process)} under load, before it was told to stop.`;
+    const text = `The process ended${howItEnded(process)} under load, before it was told to stop.`;
     return [{ kind: "crash", text, count: 1 }];
   }
   return ofTheExit(facts, process);
@@ -135,7 +135,7 @@ function ofTheExit(
       : saidClose
         ? `, which it may have raised again at its end: then ${codeOf(exitSignal)} is a right exit code, too`
         : ": nothing in it handles that signal";
-  const text = `The process ended with ${howItEnded(process)} instead of exit code ${right}${why}.`;
+  const text = `The process ended${howItEnded(process)} instead of exit code ${right}${why}.`;
   return [{ kind: "exit code", text, count: 1 }];
 }
 
@@ -144,8 +144,10 @@ function codeOf(signal: string | undefined): number {
   return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
 }
 
+/** As far as it is known: nobody tells of a process that is no child of ours. */
 function howItEnded({ exitCode, exitSignal }: ProcessResult): string {
-  return exitCode === undefined ? (exitSignal ?? "nobody knows what") : `exit code ${exitCode}`;
+  if (exitCode !== undefined) return ` with exit code ${exitCode}`;
+  return exitSignal === undefined ? "" : ` with ${exitSignal}`;
 }
 
 /** What a reader should know of the drill itself. */

@@ -1,0 +1,289 @@
+/** What is told of a run: each sentence, for one and for several. */
+import { describe, expect, it } from "vitest";
+import { accountFor, type RunFacts } from "../../src/drill/account.js";
+import { settingsOf } from "../../src/drill/options.js";
+import { profiles } from "../../src/drill/profiles.js";
+import type { RequestClass } from "../../src/drill/result.js";
+import type { DrillOptions } from "../../src/drill/options.js";
+import { conversation, request, runFacts, turnedAway } from "./facts.js";
+
+function told(given: Partial<RunFacts>): { failures: string[]; remarks: string[] } {
+  const { failures, remarks } = accountFor(runFacts(given));
+  const [texts, more] = [failures, remarks].map((all) => all.map(({ kind, text }) => `${kind}: ${text}`));
+  return { failures: texts!, remarks: more! };
+}
+
+function settings(options: DrillOptions = {}): RunFacts["settings"] {
+  return settingsOf({ seed: 1, ...options });
+}
+
+describe("requests are counted, and the first three are named:", () => {
+  /** A run in which so many requests end in this class. */
+  const runs: Record<Exclude<RequestClass, "answered">, (number: number) => Partial<RunFacts>> = {
+    unanswered: (number) => ({ conversations: [conversation({ requests: some(number) })] }),
+    "cut off": (number) => ({ conversations: [conversation({ requests: some(number, { sentAt: 60 }) })] }),
+    "never started": (number) => ({
+      settings: settings({ promise: [1001] }),
+      effects: { executions: new Map(), endsWithinLine: false },
+      conversations: [conversation({ requests: some(number) })],
+    }),
+    "executed but unanswered": (number) => ({
+      effects: executed(number),
+      conversations: [conversation({ requests: some(number) })],
+    }),
+    "broken promise": (number) => ({
+      settings: settings({ promise: [1001] }),
+      effects: executed(number),
+      conversations: [conversation({ requests: some(number) })],
+    }),
+    duplicated: (number) => ({
+      conversations: [conversation({ requests: some(number, { replies: [20, 21] }) })],
+    }),
+    "not judged": (number) => ({
+      profile: profiles.abort,
+      conversations: [conversation({ requests: some(number) })],
+    }),
+  };
+
+  function some(number: number, given: Parameters<typeof request>[1] = {}) {
+    return Array.from({ length: number }, (_, index) => request(index + 1, given));
+  }
+
+  function executed(number: number): RunFacts["effects"] {
+    return { executions: new Map(some(number).map(({ id }) => [id, 1])), endsWithinLine: false };
+  }
+
+  it.each<[keyof typeof runs, "failures" | "remarks", string, string]>([
+    ["unanswered", "failures", "was sent and never answered", "were sent and never answered"],
+    [
+      "cut off",
+      "remarks",
+      "was sent after the signal and cut off by a Close",
+      "were sent after the signal and cut off by a Close",
+    ],
+    [
+      "never started",
+      "failures",
+      "was handed back: not executed, and the close code says so",
+      "were handed back: not executed, and the close code says so",
+    ],
+    [
+      "executed but unanswered",
+      "failures",
+      "was executed and never answered",
+      "were executed and never answered",
+    ],
+    [
+      "broken promise",
+      "failures",
+      "was executed, though the close code promises that it was not",
+      "were executed, though the close code promises that they were not",
+    ],
+    ["duplicated", "failures", "was answered or executed twice", "were answered or executed twice"],
+    [
+      "not judged",
+      "remarks",
+      "is not judged: no reply could reach its client",
+      "are not judged: no reply could reach their client",
+    ],
+  ])("%s", (kind, side, one, several) => {
+    const other = side === "failures" ? "remarks" : "failures";
+    const expectText = (number: number, text: string) =>
+      expect(told(runs[kind](number))).toEqual({ [side]: [`${kind}: ${text}.`], [other]: [] });
+    expectText(1, `1 request ${one} (lc-test-1)`);
+    expectText(2, `2 requests ${several} (lc-test-1, lc-test-2)`);
+    expectText(3, `3 requests ${several} (lc-test-1, lc-test-2, lc-test-3)`);
+    expectText(4, `4 requests ${several} (lc-test-1, lc-test-2, lc-test-3, …)`);
+  });
+
+  it("and those that are answered are not told", () => {
+    const answered = conversation({ requests: some(2, { replies: [20] }) });
+    expect(told({ conversations: [answered] })).toEqual({ failures: [], remarks: [] });
+  });
+
+  it("one class can fail for some and be told of others", () => {
+    const requests = [request(1, { sentAt: 60 }), request(2, { sentAt: 200 })];
+    const run = { settings: settings({ strict: true }), conversations: [conversation({ requests })] };
+    expect(told(run)).toEqual({
+      failures: ["cut off: 1 request was sent after the signal and cut off by a Close (lc-test-1)."],
+      remarks: ["cut off: 1 request was sent after the signal and cut off by a Close (lc-test-2)."],
+    });
+  });
+});
+
+describe("connections that were turned away", () => {
+  it("are told with each reason once", () => {
+    const conversations = ["HTTP 503", "ECONNRESET", "HTTP 503"].map((reason) =>
+      conversation({ client: turnedAway(reason, 5) }),
+    );
+    expect(told({ conversations: conversations.slice(0, 1) }).failures).toEqual([
+      "refused: 1 connection was turned away while the server should accept (HTTP 503).",
+    ]);
+    expect(told({ conversations }).failures).toEqual([
+      "refused: 3 connections were turned away while the server should accept (HTTP 503, ECONNRESET).",
+    ]);
+  });
+
+  it("at the signal are remarks", () => {
+    const late = conversation({ client: turnedAway("ECONNRESET", 75), upgradeSentAt: 70 });
+    expect(told({ profile: profiles.handshake, conversations: [late] }).remarks).toEqual([
+      "refused: 1 connection was turned away at the signal (ECONNRESET).",
+    ]);
+  });
+});
+
+describe("a broken protocol", () => {
+  it("is told with the first violation, and counted by connections", () => {
+    const broken = (violation: string) => conversation({ client: { violation } });
+    expect(told({ conversations: [broken("a masked frame")] }).failures).toEqual([
+      "protocol error: The server broke the protocol on 1 connection: a masked frame.",
+    ]);
+    expect(told({ conversations: [broken("a masked frame"), broken("half a code")] }).failures).toEqual([
+      "protocol error: The server broke the protocol on 2 connections: a masked frame.",
+    ]);
+  });
+});
+
+describe("a hang", () => {
+  const open = { client: { endedAt: undefined } };
+
+  it("is of the process, as long as that runs", () => {
+    const hung = { hung: true, exit: undefined, settings: settings({ timeout: 900 }) };
+    expect(told({ ...hung, conversations: [] }).failures).toEqual([
+      "hang: The process had not ended 900 ms after SIGTERM; 0 connections were still open.",
+    ]);
+    expect(told({ ...hung, conversations: [conversation(open)] }).failures).toEqual([
+      "hang: The process had not ended 900 ms after SIGTERM; 1 connection was still open.",
+    ]);
+  });
+
+  it("is of the connections otherwise, and of processes that have outlived the command", () => {
+    const hung = { hung: true, conversations: [conversation(open), conversation(open)] };
+    expect(told(hung).failures).toEqual([
+      "hang: The connections had not ended 30.00 s after SIGTERM; 2 connections were still open.",
+    ]);
+    expect(told({ ...hung, hadOrphans: true }).failures).toEqual([
+      "hang: The connections had not ended 30.00 s after SIGTERM; 2 connections were still open, in processes that outlived the command.",
+    ]);
+  });
+
+  it("names no signal where the drill has sent none", () => {
+    const elsewhere = { hung: true, exit: undefined, hasProcess: false, isChild: false };
+    expect(told({ ...elsewhere, conversations: [conversation(open)] }).failures).toEqual([
+      "hang: The connections had not ended 30.00 s after the server was told to stop; 1 connection was still open.",
+    ]);
+    expect(told({ ...elsewhere, conversations: [conversation()] }).failures).toEqual([
+      "hang: What stops the server had not ended 30.00 s after the server was told to stop; 0 connections were still open.",
+    ]);
+  });
+
+  it("does not hide a wrong exit", () => {
+    const exit = { code: 3, signal: undefined, at: 60 };
+    expect(told({ hung: true, exit, conversations: [conversation(open)] }).failures[1]).toBe(
+      "exit code: The process ended with exit code 3 instead of exit code 0.",
+    );
+  });
+
+  it("does not count those as open that never were connected", () => {
+    const refused = { ...turnedAway("ETIMEDOUT", 5), connectedAt: undefined, endedAt: undefined };
+    const run = { hung: true, exit: undefined, conversations: [conversation({ client: refused })] };
+    expect(told(run).failures[0]).toMatch(/0 connections were still open\.$/);
+  });
+});
+
+describe("an end of the process", () => {
+  function end(
+    code: number | undefined,
+    signal: string | undefined,
+    given: Partial<RunFacts> = {},
+  ): string[] {
+    return told({ exit: { code, signal, at: 60 }, ...given }).failures;
+  }
+
+  it("before the signal is a crash, whatever its code", () => {
+    expect(end(0, undefined, { signalAt: undefined })).toEqual([
+      "crash: The process ended with exit code 0 under load, before it was told to stop.",
+    ]);
+    expect(end(undefined, "SIGSEGV", { signalAt: undefined })).toEqual([
+      "crash: The process ended with SIGSEGV under load, before it was told to stop.",
+    ]);
+    // A process that is no child of the drill.
+    expect(end(undefined, undefined, { signalAt: undefined, isChild: false })).toEqual([
+      "crash: The process ended under load, before it was told to stop.",
+    ]);
+  });
+
+  it("with a wrong exit code is told with those that are right", () => {
+    expect(end(0, undefined)).toEqual([]);
+    expect(end(1, undefined)).toEqual([
+      "exit code: The process ended with exit code 1 instead of exit code 0.",
+    ]);
+    expect(end(1, undefined, { settings: settings({ exitCodes: [0, 143] }) })).toEqual([
+      "exit code: The process ended with exit code 1 instead of exit code 0 or 143.",
+    ]);
+  });
+
+  it("by a signal is told, and what it means when it was ours", () => {
+    expect(end(undefined, "SIGKILL")).toEqual([
+      "exit code: The process ended with SIGKILL instead of exit code 0.",
+    ]);
+    expect(end(undefined, "SIGTERM")).toEqual([
+      "exit code: The process ended with SIGTERM instead of exit code 0: nothing in it handles that signal.",
+    ]);
+    expect(end(undefined, "SIGTERM", { conversations: [conversation()] })).toEqual([
+      "exit code: The process ended with SIGTERM instead of exit code 0, which it may have raised again at its end: then 143 is a right exit code, too.",
+    ]);
+  });
+
+  it("by a signal is right when its number plus 128 is", () => {
+    expect(end(undefined, "SIGTERM", { settings: settings({ exitCodes: [143] }) })).toEqual([]);
+    expect(end(undefined, "SIGINT", { settings: settings({ exitCodes: [143] }) })).toHaveLength(1);
+  });
+
+  it("is not judged for a process that is no child of the drill", () => {
+    expect(end(undefined, undefined, { isChild: false })).toEqual([]);
+  });
+});
+
+describe("of the drill itself", () => {
+  it("processes that outlived the command are told", () => {
+    expect(told({ hadOrphans: true }).remarks).toEqual([
+      "orphans: Processes that the command had started outlived it. A container would have killed them at once.",
+    ]);
+  });
+
+  it("an effects file that is not complete is told, and why", () => {
+    const answered = conversation({ requests: [request(1, { replies: [20] })] });
+    const lacks = { effects: { executions: new Map(), endsWithinLine: false }, conversations: [answered] };
+    expect(told(lacks).remarks).toEqual([
+      "effects incomplete: The effects file lacks requests that were answered, so an id that it lacks proves nothing.",
+    ]);
+    const torn = { effects: { executions: new Map([["lc-test-1", 1]]), endsWithinLine: true } };
+    expect(told({ ...torn, conversations: [answered] }).remarks).toEqual([
+      "effects incomplete: The effects file ends within a line, so an id that it lacks proves nothing.",
+    ]);
+  });
+
+  it("a load under which its times say less is told", () => {
+    const quiet = { cpu: 0.9, longestStall: 250 };
+    expect(told({ load: quiet }).remarks).toEqual([]);
+    expect(told({ load: { ...quiet, cpu: 0.954 } }).remarks).toEqual([
+      "load: The drill itself was busy (95 % of a core, stalled for up to 250 ms): its times say less.",
+    ]);
+    expect(told({ load: { ...quiet, longestStall: 1_234 } }).remarks).toEqual([
+      "load: The drill itself was busy (90 % of a core, stalled for up to 1.23 s): its times say less.",
+    ]);
+  });
+});
+
+it("an interrupted run says so first, and then all that it has seen", () => {
+  const broken = conversation({ requests: [request(1)], client: { violation: "a masked frame" } });
+  expect(told({ interrupted: true, conversations: [broken] })).toEqual({
+    failures: [],
+    remarks: [
+      "interrupted: This run was interrupted: it tells what was seen until then.",
+      "protocol error: The server broke the protocol on 1 connection: a masked frame.",
+      "unanswered: 1 request was sent and never answered (lc-test-1).",
+    ],
+  });
+});
