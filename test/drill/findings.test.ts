@@ -1,6 +1,7 @@
 /** What is told of a run: each sentence, for one and for several. */
 import { describe, expect, it } from "vitest";
-import { accountFor, type RunFacts } from "../../src/drill/account.js";
+import { accountFor } from "../../src/drill/account.js";
+import type { RunFacts } from "../../src/drill/facts.js";
 import { settingsOf } from "../../src/drill/options.js";
 import { profiles } from "../../src/drill/profiles.js";
 import type { RequestClass } from "../../src/drill/result.js";
