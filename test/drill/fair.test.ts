@@ -1,16 +1,19 @@
 /**
  * The drill blames nobody wrongly: a server that goes down as it should passes every profile, whatever is in between
- * and however slow it is. One is written by hand on `ws`, one is ours.
+ * and however slow it is. One is written by hand on `ws`, one on Python's `websockets`, one is ours. The drains by hand
+ * of bench/peers, Go's among them, are drilled by `node bench/drill-peers.mjs`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
+
 import { profileNames, type DrillOptions, type ProfileName } from "../../src/drill/index.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
-import { hasHaproxy, hasNginx, hasOpenssl } from "../tools/debian.js";
+import { hasHaproxy, hasNginx, hasOpenssl, python } from "../tools/debian.js";
 import { startDelayingProxy } from "../tools/delaying-proxy.js";
 import { drillSmall, failedRuns, fixture, outcomeOf } from "../tools/drill.js";
 import { startHaproxy, startNginx } from "../tools/proxy.js";
@@ -156,6 +159,15 @@ it.skipIf(Object.keys(PROXIES).length === 0)(
       const counts = name === "nginx" ? { "not judged": 9 } : { answered: 9 };
       expect([name, halfClosed.counts]).toEqual([name, counts]);
     }
+  },
+  LONG,
+);
+
+it.skipIf(python === undefined)(
+  "a drain by hand on Python's websockets passes every profile",
+  async () => {
+    const server = fileURLToPath(new URL("../../bench/peers/websockets/by_hand.py", import.meta.url));
+    await expectToPass("ours", { options: { command: [python!, server] } });
   },
   LONG,
 );
