@@ -148,7 +148,7 @@ function checkLists({ profiles: names, promise = [], exitCodes = [], killSignal 
     if (!Array.isArray(names) || names.length === 0) refuse("profiles must be 'all' or a list of names.");
     for (const name of names as readonly string[]) {
       if (!Object.hasOwn(profiles, name))
-        refuse(`There is no profile '${name}'. There are: ${profileNames.join(", ")}, or all.`);
+        refuse(`There is no profile ${show(name)}. There are: ${profileNames.join(", ")}, or all.`);
     }
   }
   for (const code of promise) {
@@ -160,7 +160,7 @@ function checkLists({ profiles: names, promise = [], exitCodes = [], killSignal 
       refuse(`exitCodes must hold numbers from 0 to 255; it held ${show(code)}.`);
   }
   if (killSignal !== undefined && !Object.hasOwn(constants.signals, killSignal))
-    refuse(`There is no signal '${killSignal}'. Most servers stop at SIGTERM, SIGINT or SIGQUIT.`);
+    refuse(`There is no signal ${show(killSignal)}. Most servers stop at SIGTERM, SIGINT or SIGQUIT.`);
 }
 
 function checkTarget(options: DrillOptions): void {
