@@ -3,6 +3,10 @@ export class Timers {
   readonly #timers = new Set<NodeJS.Timeout>();
   #isCut = false;
 
+  get isCut(): boolean {
+    return this.#isCut;
+  }
+
   /** Acts after so many milliseconds, unless it is all over by then. */
   later(delay: number, act: () => void): void {
     if (this.#isCut) return;
