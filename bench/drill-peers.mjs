@@ -22,13 +22,18 @@ const MARKS = ["built in", "documented recipe", "done by hand"];
 const LONG = 30;
 const LANGUAGES = { ".mjs": "js", ".py": "python", ".go": "go" };
 
-const NOTES = `Of two libraries the newest release is not what was run:
+const NOTES = `Of three libraries the newest release is not what was run:
 
 - **uWebSockets.js**: \`@trufflesuite/uws-js-unofficial\`, an old build that others have put on npm and that loads on
   Node 20. Newer ones need a newer C library than the machine had.
 - **Python websockets**: Debian's package is from 2022. The asyncio server of version 13 and later (2024) documents
   \`close(close_connections=True)\`, which also closes connections with 1001 without waiting for handlers' messages to be
-  served.`;
+  served.
+- **gorilla/websocket**: Debian's package, 1.5.0 of 2022, with Debian's Go 1.19. 1.5.3 is of 2024; neither has a
+  shutdown of its own.
+
+\`ws\`, and what stands on it, waits \`closeTimeout\` for a client's Close, 30 s by default. Where a table says of such a
+server that it had not ended after 15 s, it would have ended by itself after 30. The option can be set lower.`;
 
 const wanted = process.argv.slice(2);
 const chosen = variants.filter(({ peer }) => wanted.length === 0 || wanted.includes(peer));

@@ -21,6 +21,8 @@ export interface CrowdPlan extends Pick<Company, "dialect" | "random" | "nextNum
   target: UpgradeTarget;
   /** Those of the run: when they are cut, no more clients come. */
   timers: Timers;
+  /** Whether the server's process is known, and with it its end. */
+  hasProcess: boolean;
   /** Resolves when the server has been told to stop, or will not be. */
   signalled: Promise<void>;
 }
@@ -106,6 +108,7 @@ export class Crowd {
         Promise.all(some.map((each) => this.#connectOne(each))),
         timers.after(openPatience),
       ]);
+      for (const { client } of some) if (profile.holdsUpgrade !== true) client.giveUp();
       const waiting = some.filter((each) => each.client.isOpen && !each.isOpen).length;
       if (waiting > 0) throw noAck(waiting, openPatience);
     }
@@ -142,6 +145,7 @@ export class Crowd {
     const open = async (conversation: Conversation): Promise<void> => {
       await conversation.open();
       this.#loadOne(conversation);
+      await this.#leaveWhenServed(conversation);
     };
     const first = when === "before" ? 0 : 1;
     for (const held of this.conversations.filter((_, index) => index % 2 === first)) void open(held);
@@ -166,9 +170,23 @@ export class Crowd {
   async #newcomer(): Promise<void> {
     const conversation = this.#newConversation(this.conversations.length + 1, "newcomer");
     this.conversations.push(conversation);
-    await conversation.client.connect();
+    const { client, number } = conversation;
+    await client.connect();
+    if (OURS.has(client.refused ?? "")) {
+      this.#company.onError(noMoreSockets(client.refused!, number));
+      return;
+    }
     await conversation.open();
     if (conversation.isOpen) conversation.ask();
+    await this.#leaveWhenServed(conversation);
+  }
+
+  /** Where only an address is known, who comes after the signal may have met the next server, which stays. */
+  async #leaveWhenServed(conversation: Conversation): Promise<void> {
+    if (this.#plan.hasProcess) return;
+    const { client, requests } = conversation;
+    await conversation.until(() => conversation.answered === requests.length || !client.isOpen);
+    client.leave();
   }
 
   /** Resolves when every connection is over, and no more come. */

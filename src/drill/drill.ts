@@ -1,9 +1,11 @@
 /** A whole drill: every profile, every repeat, each against a server of its own. */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOptions } from "./check.js";
+import { atExit } from "./at-exit.js";
 import { EffectsFile } from "./effects.js";
 import type { Dialect } from "./dialect.js";
 import { freePort, untilListening } from "./listening.js";
@@ -37,6 +39,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   const settings = settingsOf(options);
   const dialect = await dialectOf(options);
   const folder = await mkdtemp(join(tmpdir(), "lastcall-drill-"));
+  const forget = atExit(() => rmSync(folder, { recursive: true, force: true }));
   const runs: RunResult[] = [];
   try {
     const session = new Session(options, settings, dialect, folder);
@@ -61,6 +64,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
       runs,
     };
   } finally {
+    forget();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -152,7 +156,9 @@ class Session {
         signal,
       });
     }
-    return pid === undefined ? new ServerElsewhere(stop!) : new KnownProcess(pid, signal);
+    return pid === undefined
+      ? new ServerElsewhere(stop!, join(this.#folder, `stop-${this.#run}`))
+      : new KnownProcess(pid, signal);
   }
 
   /** A server that runs already is there, or it is not; one that comes back after its last stop takes its time. */

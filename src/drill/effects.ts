@@ -2,6 +2,9 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { DrillError, messageOf } from "./errors.js";
 
+/** A request's id, wherever it stands. */
+const ID = /lc-[0-9a-z]{4}-\d+/;
+
 /** What an effects file says of a run. */
 export interface Effects {
   /** How often each id or number was executed. */
@@ -47,8 +50,8 @@ export class EffectsFile {
     // Half an id may look like that of another request: what has no end is not counted.
     const endsWithinLine = lines.pop() !== "";
     for (const line of lines) {
-      // The id may be the beginning of a longer line, such as the whole message.
-      const [id] = line.trim().split(/\s/, 1);
+      // A line may be the whole message. Numbers, and ids of a script's making, are its first word.
+      const id = ID.exec(line)?.[0] ?? line.trim().split(/\s/, 1)[0];
       if (id) executions.set(id, (executions.get(id) ?? 0) + 1);
     }
     return { executions, endsWithinLine };

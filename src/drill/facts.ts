@@ -22,7 +22,8 @@ export type SeenClient = Pick<
   | "endedAt"
   | "endedFirst"
   | "violation"
->;
+> &
+  Partial<Pick<Client, "failure">>;
 
 /** What is judged of a conversation: what it has noted, and none of its doing. */
 export interface SeenConversation extends Pick<

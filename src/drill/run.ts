@@ -82,6 +82,7 @@ class Run {
       nextNumber: plan.nextNumber,
       onError: fail,
       timers: this.#timers,
+      hasProcess: plan.server.hasProcess,
       signalled,
     });
     plan.server.failed.catch(fail);

@@ -31,7 +31,7 @@ describe("what it shows", () => {
         [
           "^5 connections with 5 requests each, SIGTERM after 50 ms",
           "",
-          "profile +runs +sent +answered +lost +told +exit +took +",
+          "profile +runs +sent +answered +failed +told +exit +took +",
           "pipelined +1 +25 +25 +0 +0 +0 +\\d+\\.\\d\\d s {2}passed",
           "",
           "The server's last lines:",

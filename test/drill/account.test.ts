@@ -15,7 +15,7 @@ import { conversation, request, runFacts, turnedAway } from "./facts.js";
 
 /** The times of a run, whose load began at `base`. */
 function timesFrom(base: number) {
-  const soon = fc.integer({ min: base, max: base + 100 });
+  const soon = fc.integer({ min: 0, max: 100 }).map((later) => base + later);
   return { soon, maybe: fc.option(soon, { nil: undefined }) };
 }
 
