@@ -141,7 +141,7 @@ function endingOf({ close }: SeenClient, promise: readonly number[]): Ending {
 function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: SeenConversation): boolean {
   const { signalAt = Infinity, settings } = facts;
   // One that came in time may have been late when it was heard.
-  if (role === "newcomer") return (client.refusedAt ?? 0) < signalAt + settings.acceptFor;
+  if (role === "newcomer") return (client.refusedAt ?? -Infinity) < signalAt + settings.acceptFor;
   // One that was gone before it could ask was turned away when it went.
   const isLate = (upgradeSentAt ?? client.refusedAt ?? Infinity) > signalAt;
   const isToldAtTheEnd = facts.profile.holdsUpgrade === true && client.refusedByAnswer;
