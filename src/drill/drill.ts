@@ -8,7 +8,7 @@ import { checkOptions } from "./check.js";
 import { atExit } from "./at-exit.js";
 import { EffectsFile } from "./effects.js";
 import type { Dialect } from "./dialect.js";
-import { freePort, untilListening } from "./listening.js";
+import { expectNobody, freePort, untilListening } from "./listening.js";
 import { dialectOf, drillDefaults, settingsOf, upgradeTarget, type DrillOptions } from "./options.js";
 import type { ProfileName } from "./profiles.js";
 import type { DrillResult, DrillSettings, RunResult } from "./result.js";
@@ -106,10 +106,11 @@ class Session {
     const none = { opened: 0, sent: 0, answered: 0, ended: 0, sinceSignal: undefined };
     onProgress({ ...at, ...none, phase: "starting", connections: this.#settings.connections });
     const port = this.#options.command === undefined ? undefined : await freePort();
+    const target = upgradeTarget(this.#options, port);
+    if (this.#run === 1 && this.#isAtFixedAddress()) await expectNobody(target);
     const effects = this.#effects();
     const server = await this.#start(port, effects);
     try {
-      const target = upgradeTarget(this.#options, port);
       await untilListening(target, {
         patience: this.#patience(),
         exited: server.exited,
@@ -137,6 +138,12 @@ class Session {
     } finally {
       await server.dispose();
     }
+  }
+
+  /** Whether the command listens where another server may listen already. */
+  #isAtFixedAddress(): boolean {
+    const { command, url = "{port}" } = this.#options;
+    return command !== undefined && !url.includes("{port}");
   }
 
   #effects(): EffectsFile | undefined {

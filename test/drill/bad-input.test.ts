@@ -4,7 +4,6 @@
 import { once } from "node:events";
 import { spawn } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
@@ -18,6 +17,7 @@ import {
   type DrillScript,
   type Progress,
 } from "../../src/drill/index.js";
+import { freePort } from "../../src/drill/listening.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
 import { drillSmall, fixture } from "../tools/drill.js";
@@ -105,6 +105,26 @@ async function expectError(
   expect({ name: drillError.name, code: drillError.code }).toEqual({ name: "DrillError", code });
   if (cause !== undefined) expect(drillError.cause).toBe(cause);
   await expectNothingLeft(before);
+}
+
+/** An address at which nobody listens. */
+async function nobody(): Promise<string> {
+  return `ws://127.0.0.1:${await freePort()}/`;
+}
+
+/** A correct server, started by the test, which ends with it. */
+async function somebody(): Promise<string> {
+  const { port } = new URL(await nobody());
+  const child = spawn(process.execPath, fixture("correct-ws").slice(1), {
+    env: { ...process.env, PORT: port },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(child.stdout, "data");
+  onTestFinished(async () => {
+    child.kill("SIGKILL");
+    await once(child, "close");
+  });
+  return `ws://127.0.0.1:${port}/`;
 }
 
 const command = fixture("correct-ws");
@@ -240,6 +260,14 @@ describe("a server that does not start", () => {
       strange("says nothing", { startTimeout: ms(500) }),
     ));
 
+  it("would be mistaken for another that listens there already", async () => {
+    const other = await somebody();
+    const message =
+      /^A WebSocket server answers at ws:\S+ before the command is started, .*\. Stop it, or let/;
+    await expectError(code, message, strange("says nothing", { url: other }));
+    expect(toldLines()).toEqual([]);
+  });
+
   it("does not agree to the subprotocol", () =>
     expectError(code, /a 101 without the subprotocol 'graphql-transport-ws'\.$/, {
       command: fixture("ours"),
@@ -261,31 +289,6 @@ describe("a server that does not start", () => {
 });
 
 describe("a server that runs already", () => {
-  /** A port on which nobody listens. */
-  async function nobody(): Promise<string> {
-    const server = createServer().listen(0, "127.0.0.1");
-    await once(server, "listening");
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, "close");
-    return `ws://127.0.0.1:${port}/`;
-  }
-
-  /** A correct server, started by the test, which ends with it. */
-  async function somebody(): Promise<string> {
-    const { port } = new URL(await nobody());
-    const child = spawn(process.execPath, fixture("correct-ws").slice(1), {
-      env: { ...process.env, PORT: port },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    await once(child.stdout, "data");
-    onTestFinished(async () => {
-      child.kill("SIGKILL");
-      await once(child, "close");
-    });
-    return `ws://127.0.0.1:${port}/`;
-  }
-
   it("is no process any more", async () => {
     const child = spawn("true", { stdio: "ignore" });
     await once(child, "close");
