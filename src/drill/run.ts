@@ -238,6 +238,8 @@ class Run {
 
   #beginLoad(): void {
     if (this.#profile.holdsUpgrade === true) return;
+    const closed = this.#conversations.map(({ client }) => client.close);
+    if (closed.every((close) => close !== undefined)) throw closedEarly(closed[0]!);
     for (const conversation of this.#conversations) this.#load(conversation);
   }
 
@@ -390,6 +392,14 @@ class Run {
       sinceSignal: this.#signalAt === undefined ? undefined : performance.now() - this.#signalAt,
     });
   }
+}
+
+/** Without a single request a drill would prove nothing, and pass. */
+function closedEarly({ code, reason }: { code: number; reason: string }): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_START",
+    `The server closed every connection before a request could be sent (Close ${code}${reason === "" ? "" : `: ${reason}`}). Give what it asks for (--header, --subprotocol, --open).`,
+  );
 }
 
 /** A client that is let in and never sends a request would prove nothing, and pass. */

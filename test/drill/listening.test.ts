@@ -4,6 +4,7 @@ import { connect, createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { freePort, untilListening, type Knocking } from "../../src/drill/listening.js";
 import { upgradeTarget, type DrillOptions } from "../../src/drill/options.js";
+import { Opcode } from "../../src/wire/frame.js";
 import type { Exit } from "../../src/drill/target/running.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
@@ -151,6 +152,25 @@ describe("a server that is none of WebSocket", () => {
     const server = await answering((peer) => peer.socket.write("220 mail.example.org ESMTP\r\n"));
     expect(await refusal(knock(server.port, { patience: 60_000 }))).toBe(
       `ws://127.0.0.1:${server.port}/ is no WebSocket server that the drill can talk to: an answer that is not HTTP.`,
+    );
+  });
+
+  it.each<[string, string, (peer: RawPeer) => void]>([
+    ["a Close", "a Close 1008 who are you", (peer) => peer.close(1008, "who are you")],
+    [
+      "a masked frame",
+      "a masked frame from a server",
+      (peer) => peer.sendFrame(Opcode.text, "x", Buffer.alloc(4)),
+    ],
+  ])("or that ends the connection at once by %s, is told so", async (_, how, end) => {
+    const server = await answering(async (peer) => {
+      peer.socket.cork();
+      await peer.open();
+      end(peer);
+      peer.socket.uncork();
+    });
+    expect(await refusal(knock(server.port, { patience: 60_000 }))).toBe(
+      `ws://127.0.0.1:${server.port}/ is no WebSocket server that the drill can talk to: ${how} right behind the handshake.`,
     );
   });
 
