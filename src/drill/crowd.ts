@@ -130,6 +130,8 @@ export class Crowd {
   /** Begins to load, unless the clients hold their upgrade. */
   load(): void {
     if (this.#plan.profile.holdsUpgrade === true) return;
+    const closed = this.conversations.map(({ client }) => client.close);
+    if (closed.every((close) => close !== undefined)) throw closedEarly(closed[0]!);
     for (const conversation of this.conversations) this.#loadOne(conversation);
   }
 
@@ -236,5 +238,13 @@ function noAck(waiting: number, patience: number): DrillError {
   return new DrillError(
     "LASTCALL_DRILL_START",
     `${count(waiting, "connection")} waited ${patience / 1_000} s for a message after which requests may be sent, and none that came was that. Is --open-ack (or the script's ack) what the server says?`,
+  );
+}
+
+/** Without a single request a drill would prove nothing, and pass. */
+function closedEarly({ code, reason }: { code: number; reason: string }): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_START",
+    `The server closed every connection before a request could be sent (Close ${code}${reason === "" ? "" : `: ${reason}`}). Give what it asks for (--header, --subprotocol, --open).`,
   );
 }

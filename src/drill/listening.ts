@@ -127,13 +127,19 @@ async function knock(
   };
   try {
     await within(patience, opening(), stopped);
-    if (!client.isOpen) return client.refused ?? "no answer";
+    if (client.openedAt === undefined) return client.refused ?? "no answer";
+    if (!client.isOpen) return `${howItEnded(client)} right behind the handshake`;
     client.leave();
     await within(GOODBYE_PATIENCE, ended, stopped);
     return undefined;
   } finally {
     client.destroy();
   }
+}
+
+function howItEnded({ close, violation }: Client): string {
+  if (violation !== undefined) return violation;
+  return close === undefined ? "the end of the connection" : `a Close ${close.code} ${close.reason}`.trim();
 }
 
 async function explain(
