@@ -18,15 +18,22 @@ const TIMEOUT = 15_000;
 
 /** From the easiest to the hardest. */
 const MARKS = ["built in", "documented recipe", "done by hand"];
+/** Lines of code from which on it is folded. */
+const LONG = 30;
 const LANGUAGES = { ".mjs": "js", ".py": "python", ".go": "go" };
 
-const NOTES = `Of two libraries the newest release is not what was run:
+const NOTES = `Of three libraries the newest release is not what was run:
 
 - **uWebSockets.js**: \`@trufflesuite/uws-js-unofficial\`, an old build that others have put on npm and that loads on
   Node 20. Newer ones need a newer C library than the machine had.
 - **Python websockets**: Debian's package is from 2022. The asyncio server of version 13 and later (2024) documents
   \`close(close_connections=True)\`, which also closes connections with 1001 without waiting for handlers' messages to be
-  served.`;
+  served.
+- **gorilla/websocket**: Debian's package, 1.5.0 of 2022, with Debian's Go 1.19. 1.5.3 is of 2024; neither has a
+  shutdown of its own.
+
+\`ws\`, and what stands on it, waits \`closeTimeout\` for a client's Close, 30 s by default. Where a table says of such a
+server that it had not ended after 15 s, it would have ended by itself after 30. The option can be set lower.`;
 
 const wanted = process.argv.slice(2);
 const chosen = variants.filter(({ peer }) => wanted.length === 0 || wanted.includes(peer));
@@ -105,7 +112,7 @@ What is not one of the profiles is not in these tables: speed, features, age, an
 
 ${summary(peers, of)}
 
-\`half-close\` passes where the running server answers no half-closed client either: RFC 6455 does not ask it to.
+\`half-close\` is not judged where the running server answers no half-closed client either: RFC 6455 does not ask it to.
 
 ${NOTES}
 
@@ -135,10 +142,12 @@ function summary(peers, of) {
  */
 function markOf(ways, profile) {
   if (ways.every(({ version }) => version === undefined)) return "not run";
-  const passing = ways
-    .filter(({ runs }) => runs.some((run) => run.profile === profile && run.passed))
-    .map(({ variant }) => variant.mark);
-  return MARKS.find((mark) => passing.includes(/** @type {any} */ (mark))) ?? "not handled";
+  const passing = ways.flatMap(({ variant, runs }) =>
+    runs.filter((run) => run.profile === profile && run.passed).map((run) => ({ mark: variant.mark, run })),
+  );
+  if (passing.length > 0 && passing.every(({ run }) => run.counts["not judged"] === run.sent))
+    return "not judged";
+  return MARKS.find((mark) => passing.some((each) => each.mark === mark)) ?? "not handled";
 }
 
 /**
@@ -150,6 +159,20 @@ function section(peer, ways) {
   const title = `## ${peer}${version === undefined ? "" : ` ${version}`}`;
   if (version === undefined) return `${title}\n\nNot run: it was not installed.`;
   return [title, ...ways.map(way)].join("\n\n");
+}
+
+/**
+ * Code; folded when it is long.
+ *
+ * @param {string} language
+ * @param {string} code
+ */
+function shown(language, code) {
+  const block = `\`\`\`${language}\n${code}\n\`\`\``;
+  const lines = code.split("\n").length;
+  return lines <= LONG
+    ? block
+    : `<details><summary>Its code, ${lines} lines</summary>\n\n${block}\n\n</details>`;
 }
 
 /** @param {Drilled} drilled */
@@ -166,9 +189,7 @@ function way({ variant, runs }) {
 
 On SIGTERM it ${variant.stop}. ${variant.mark[0]?.toUpperCase()}${variant.mark.slice(1)}; ${passed} of ${runs.length} profiles pass.
 
-\`\`\`${language}
-${cutStop(variant)}
-\`\`\`
+${shown(language, cutStop(variant))}
 
 | profile | answered | what happened | took |
 |---|---|---|---|

@@ -45,7 +45,7 @@ const flags = {
   subprotocol: { value: "name", what: "is offered, and must be agreed to" },
   header: { value: "'name: value'", what: "a further header of the handshake; more than once" },
   insecure: { what: "certificates of wss:// are not checked" },
-  effects: { value: "file", what: "where the server appends executed ids (default: $LASTCALL_EFFECTS)" },
+  effects: { value: "file", what: "where the server appends executed ids (default: a temporary file)" },
   promise: { value: "codes", what: "close codes that promise: what was not answered was never started" },
   "accept-handback": { what: "such a promise may hold for requests from before the signal" },
   strict: { what: "requests that were cut off after the signal fail too" },
@@ -170,7 +170,7 @@ function optionOf(name: FlagName, value: string[] | boolean): unknown {
   if (numeric.has(name)) return wholeNumber(name, first);
   if (name === "promise" || name === "exit-code") return listed(value).map((each) => wholeNumber(name, each));
   if (name === "profile") return listed(value).includes("all") ? "all" : listed(value);
-  if (name === "header") return Object.fromEntries(value.map(readHeader));
+  if (name === "header") return readHeaders(value);
   if (name === "signal") return first.startsWith("SIG") ? first : `SIG${first.toUpperCase()}`;
   return first;
 }
@@ -182,6 +182,16 @@ function listed(values: readonly string[]): string[] {
 function wholeNumber(name: FlagName, text: string): number {
   if (!/^\d+$/.test(text)) refuse(`--${name} must be a whole number; it was '${text}'.`);
   return Number(text);
+}
+
+function readHeaders(texts: readonly string[]): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of texts.map(readHeader)) {
+    // As HTTP joins what is sent under one name (RFC 9110 §5.3); cookies have a sign of their own.
+    const separator = name.toLowerCase() === "cookie" ? "; " : ", ";
+    headers[name] = name in headers ? headers[name]! + separator + value : value;
+  }
+  return headers;
 }
 
 function readHeader(text: string): [string, string] {

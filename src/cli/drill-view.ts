@@ -19,7 +19,7 @@ const columns = [
   { title: "runs", width: 5 },
   { title: "sent", width: 7 },
   { title: "answered", width: 9 },
-  { title: "lost", width: 6 },
+  { title: "failed", width: 7 },
   { title: "told", width: 6 },
   { title: "exit", width: 8 },
   { title: "took", width: 8 },
@@ -104,7 +104,7 @@ export class DrillView {
     const [{ profile }] = runs as [RunResult];
     const sum = (value: (run: RunResult) => number): number =>
       runs.reduce((total, run) => total + value(run), 0);
-    const lost = sum(failedRequests);
+    const failed = sum(failedRequests);
     const answered = sum(({ counts }) => counts.answered);
     const sent = sum((run) => run.sent);
     const isPassed = runs.every(({ passed }) => passed);
@@ -114,8 +114,8 @@ export class DrillView {
       runs.length,
       sent,
       answered,
-      lost,
-      sent - answered - lost,
+      failed,
+      sent - answered - failed,
       exitOf(runs),
       tookOf(runs),
     ];
@@ -168,11 +168,7 @@ function isOfRequests({ kind }: Finding): boolean {
 }
 
 function failedRequests({ connections }: RunResult): number {
-  return connections.reduce(
-    (sum, { requests }) =>
-      sum + requests.filter(({ failed, class: name }) => failed && name !== "duplicated").length,
-    0,
-  );
+  return connections.reduce((sum, { requests }) => sum + requests.filter(({ failed }) => failed).length, 0);
 }
 
 /** How the processes ended: one word where all ended alike. */

@@ -56,7 +56,7 @@ async function run({ options, reports, json }: DrillCommandLine): Promise<number
   }
 }
 
-const interrupts = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+const interrupts = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /** The first signal interrupts; a second one ends this process, and what it has started with it. */
 function onInterrupt(interrupt: () => void): () => void {

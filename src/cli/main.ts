@@ -27,4 +27,10 @@ async function main([name, ...args]: string[]): Promise<number> {
 }
 
 // Not process.exit(): what is printed into a pipe may still be on its way.
-process.exitCode = await main(process.argv.slice(2));
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  // 1 would be a verdict about a server.
+  console.error(`lastcall: ${String(error).replaceAll(/\s*[\r\n]+\s*/g, " ")}`);
+  process.exitCode = 2;
+}

@@ -1,12 +1,10 @@
 /** From what was seen of a run to its account: every request in one class, every failure in a sentence. */
-import type { Client } from "./client.js";
-import type { Conversation, Request } from "./conversation.js";
+import type { Request } from "./conversation.js";
 import type { Effects } from "./effects.js";
-import type { Profile } from "./profiles.js";
+import type { RunFacts, SeenClient, SeenConversation } from "./facts.js";
 import {
   requestClasses,
   type ConnectionResult,
-  type DrillSettings,
   type Latency,
   type ProcessResult,
   type RequestResult,
@@ -14,60 +12,6 @@ import {
 } from "./result.js";
 import { findingsOf } from "./findings.js";
 import { judge, type Ending } from "./verdict.js";
-import type { Exit } from "./target/running.js";
-
-/** What a client has noted of its connection. */
-type SeenClient = Pick<
-  Client,
-  | "connectedAt"
-  | "openedAt"
-  | "refused"
-  | "refusedByAnswer"
-  | "refusedAt"
-  | "close"
-  | "closeSentAt"
-  | "finSentAt"
-  | "finAt"
-  | "resetAt"
-  | "endedAt"
-  | "endedFirst"
-  | "violation"
->;
-
-/** What is judged of a conversation: what it has noted, and none of its doing. */
-export interface SeenConversation extends Pick<
-  Conversation,
-  "number" | "role" | "otherMessages" | "upgradeSentAt"
-> {
-  client: SeenClient;
-  requests: readonly Request[];
-}
-
-/** What was seen of a run. Times are on the clock of `performance.now()`. */
-export interface RunFacts {
-  profileName: string;
-  profile: Profile;
-  repeat: number;
-  settings: DrillSettings;
-  conversations: readonly SeenConversation[];
-  loadBegan: number;
-  signalAt: number | undefined;
-  endedAt: number;
-  exit: Exit | undefined;
-  hasProcess: boolean;
-  /** Whether it is a child of the drill. */
-  isChild: boolean;
-  pid: number | undefined;
-  output: string[];
-  /** Whether it was over only when the time was up. */
-  hung: boolean;
-  hadOrphans: boolean;
-  interrupted: boolean;
-  /** What the effects file says; undefined without one. */
-  effects: Effects | undefined;
-  servesHalfClosed: boolean;
-  load: { cpu: number; longestStall: number };
-}
 
 /** Judges a run. */
 export function accountFor(facts: RunFacts): RunResult {
@@ -147,6 +91,7 @@ function connectionResult(
     endedAt: at(client.endedAt),
     endedFirst: client.endedFirst,
     violation: client.violation,
+    failure: client.failure,
     otherMessages,
     requests: conversation.requests
       .filter(({ sentAt }) => sentAt !== undefined)
@@ -197,7 +142,9 @@ function endingOf({ close }: SeenClient, promise: readonly number[]): Ending {
 function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: SeenConversation): boolean {
   const { signalAt = Infinity, settings } = facts;
   // One that came in time may have been late when it was heard.
-  if (role === "newcomer") return (client.refusedAt ?? 0) < signalAt + settings.acceptFor;
+  if (role === "newcomer") {
+    return client.refusedAt === undefined || client.refusedAt < signalAt + settings.acceptFor;
+  }
   // One that was gone before it could ask was turned away when it went.
   const isLate = (upgradeSentAt ?? client.refusedAt ?? Infinity) > signalAt;
   const isToldAtTheEnd = facts.profile.holdsUpgrade === true && client.refusedByAnswer;

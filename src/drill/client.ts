@@ -7,6 +7,7 @@ import type { Socket } from "node:net";
 import { CloseCode, encodeClosePayload } from "../wire/close.js";
 import { Decoder } from "../wire/decoder.js";
 import { encodeFrame, Opcode } from "../wire/frame.js";
+import type { Violation } from "../wire/violation.js";
 import { DelayLine } from "./delay.js";
 import { messageOf } from "./errors.js";
 import { readAnswer, upgradeRequest, type UpgradeTarget } from "./handshake.js";
@@ -63,6 +64,7 @@ export class Client {
   endedAt: number | undefined;
   endedFirst: "server" | "client" | undefined;
   violation: string | undefined;
+  failure: string | undefined;
 
   readonly #target: UpgradeTarget;
   readonly #behaviour: Behaviour;
@@ -98,7 +100,7 @@ export class Client {
         },
         onPong: () => {},
         onClose: (code, reason) => this.#onClose(code, reason),
-        onViolation: ({ explanation }) => this.#onViolation(explanation),
+        onViolation: (violation) => this.#onViolation(violation),
       },
       { maxPayload: MAX_MESSAGE, maxFragments: 2 ** 20, masked: false, compression: false },
     );
@@ -211,6 +213,13 @@ export class Client {
     this.#end();
   }
 
+  /** Waits no longer to be let in. */
+  giveUp(): void {
+    if (this.openedAt !== undefined || this.refused !== undefined) return;
+    this.#refuse("no answer");
+    this.#end();
+  }
+
   /** RST. */
   reset(): void {
     if (this.#socket === undefined || this.isOver) return;
@@ -279,9 +288,11 @@ export class Client {
     if (this.#behaviour.answersClose === "at once") this.answerClose();
   }
 
-  #onViolation(explanation: string): void {
-    if (this.violation !== undefined) return;
-    this.violation = explanation;
+  #onViolation({ violated, explanation }: Violation): void {
+    // Limits are ours: RFC 6455 allows a server longer messages.
+    const isLimit = violated === CloseCode.messageTooBig || violated === CloseCode.policyViolation;
+    if (isLimit) this.failure ??= explanation;
+    else this.violation ??= explanation;
     this.#ending();
     this.#end();
   }
@@ -303,7 +314,7 @@ export class Client {
       this.endedFirst ??= "server";
       this.resetAt ??= this.#now();
     } else {
-      this.violation ??= `the connection failed: ${code}`;
+      this.failure ??= `the connection failed (${code})`;
     }
     this.#ending();
   }

@@ -1,20 +1,22 @@
 /** A whole drill: every profile, every repeat, each against a server of its own. */
+import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { checkOptions } from "./check.js";
+import { atExit } from "./at-exit.js";
 import { EffectsFile } from "./effects.js";
 import type { Dialect } from "./dialect.js";
-import { freePort, untilListening } from "./listening.js";
+import { expectNobody, freePort, untilListening } from "./listening.js";
 import { dialectOf, drillDefaults, settingsOf, upgradeTarget, type DrillOptions } from "./options.js";
 import type { ProfileName } from "./profiles.js";
 import type { DrillResult, DrillSettings, RunResult } from "./result.js";
 import { playRun } from "./run.js";
-import { CommandServer } from "./target/command.js";
-import { ServerElsewhere } from "./target/elsewhere.js";
-import { KnownProcess } from "./target/process.js";
-import type { RunningServer } from "./target/running.js";
+import { CommandServer } from "./servers/command.js";
+import { ServerElsewhere } from "./servers/elsewhere.js";
+import { KnownProcess } from "./servers/process.js";
+import type { RunningServer } from "./servers/running.js";
 import { sentenceOf } from "./sentence.js";
 
 /** How long a server may take to end that was never loaded, when the drill is interrupted. */
@@ -37,6 +39,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
   const settings = settingsOf(options);
   const dialect = await dialectOf(options);
   const folder = await mkdtemp(join(tmpdir(), "lastcall-drill-"));
+  const forget = atExit(() => rmSync(folder, { recursive: true, force: true }));
   const runs: RunResult[] = [];
   try {
     const session = new Session(options, settings, dialect, folder);
@@ -61,6 +64,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
       runs,
     };
   } finally {
+    forget();
     await rm(folder, { recursive: true, force: true });
   }
 }
@@ -102,10 +106,11 @@ class Session {
     const none = { opened: 0, sent: 0, answered: 0, ended: 0, sinceSignal: undefined };
     onProgress({ ...at, ...none, phase: "starting", connections: this.#settings.connections });
     const port = this.#options.command === undefined ? undefined : await freePort();
+    const target = upgradeTarget(this.#options, port);
+    if (this.#run === 1 && this.#isAtFixedAddress()) await expectNobody(target);
     const effects = this.#effects();
     const server = await this.#start(port, effects);
     try {
-      const target = upgradeTarget(this.#options, port);
       await untilListening(target, {
         patience: this.#patience(),
         exited: server.exited,
@@ -135,6 +140,12 @@ class Session {
     }
   }
 
+  /** Whether the command listens where another server may listen already. */
+  #isAtFixedAddress(): boolean {
+    const { command, url = "{port}" } = this.#options;
+    return command !== undefined && !url.includes("{port}");
+  }
+
   #effects(): EffectsFile | undefined {
     const { effects, command } = this.#options;
     if (effects !== undefined) return new EffectsFile(resolve(effects));
@@ -152,7 +163,9 @@ class Session {
         signal,
       });
     }
-    return pid === undefined ? new ServerElsewhere(stop!) : new KnownProcess(pid, signal);
+    return pid === undefined
+      ? new ServerElsewhere(stop!, join(this.#folder, `stop-${this.#run}`))
+      : new KnownProcess(pid, signal);
   }
 
   /** A server that runs already is there, or it is not; one that comes back after its last stop takes its time. */

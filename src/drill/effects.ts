@@ -2,6 +2,9 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync, statSync } from "node:fs";
 import { DrillError, messageOf } from "./errors.js";
 
+/** A request's id, wherever it stands. */
+const ID = /lc-[0-9a-z]{4}-\d+/;
+
 /** What an effects file says of a run. */
 export interface Effects {
   /** How often each id or number was executed. */
@@ -25,9 +28,15 @@ export class EffectsFile {
     return existsSync(this.path);
   }
 
-  /** What stands in it now is not of this run. */
+  /**
+   * What stands in it now is not of this run.
+   *
+   * @throws DrillError when it is there and no file.
+   */
   begin(): void {
-    this.#start = this.exists ? statSync(this.path).size : 0;
+    const stats = statSync(this.path, { throwIfNoEntry: false });
+    if (stats !== undefined && !stats.isFile()) throw cannotRead(this.path, "it is no file");
+    this.#start = stats?.size ?? 0;
   }
 
   /**
@@ -41,8 +50,8 @@ export class EffectsFile {
     // Half an id may look like that of another request: what has no end is not counted.
     const endsWithinLine = lines.pop() !== "";
     for (const line of lines) {
-      // The id may be the beginning of a longer line, such as the whole message.
-      const [id] = line.trim().split(/\s/, 1);
+      // A line may be the whole message. Numbers, and ids of a script's making, are its first word.
+      const id = ID.exec(line)?.[0] ?? line.trim().split(/\s/, 1)[0];
       if (id) executions.set(id, (executions.get(id) ?? 0) + 1);
     }
     return { executions, endsWithinLine };
@@ -59,11 +68,15 @@ export class EffectsFile {
         closeSync(file);
       }
     } catch (error) {
-      throw new DrillError(
-        "LASTCALL_DRILL_EFFECTS",
-        `The effects file '${this.path}' cannot be read: ${messageOf(error)}.`,
-        { cause: error },
-      );
+      throw cannotRead(this.path, messageOf(error), { cause: error });
     }
   }
+}
+
+function cannotRead(path: string, why: string, options?: ErrorOptions): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_EFFECTS",
+    `The effects file '${path}' cannot be read: ${why}.`,
+    options,
+  );
 }

@@ -1,6 +1,6 @@
 /** What is told of a run, in sentences: what failed, and what is worth knowing and did not. */
 import { constants } from "node:os";
-import type { RunFacts } from "./account.js";
+import type { RunFacts } from "./facts.js";
 import type { ConnectionResult, Finding, ProcessResult, RequestClass, RequestResult } from "./result.js";
 
 /** Ids that a sentence names. */
@@ -56,8 +56,8 @@ export function findingsOf(
     );
     if (refused.length > 0) (isFailure ? failures : remarks).push(ofRefusals(refused, isFailure));
   }
-  failures.push(...ofViolations(connections));
-  remarks.push(...ofTheDrill(facts, isComplete));
+  failures.push(...ofBroken(connections));
+  remarks.push(...ofTheDrill(facts, isComplete), ...ofTheLoad(facts, connections));
   if (!facts.interrupted) return { failures, remarks };
   // It is told, and nobody is blamed.
   const text = "This run was interrupted: it tells what was seen until then.";
@@ -82,11 +82,51 @@ function ofRefusals(refused: readonly ConnectionResult[], isFailure: boolean): F
   };
 }
 
-function ofViolations(connections: readonly ConnectionResult[]): Finding[] {
+function ofBroken(connections: readonly ConnectionResult[]): Finding[] {
+  const findings: Finding[] = [];
   const broken = connections.filter(({ violation }) => violation !== undefined);
-  if (broken.length === 0) return [];
-  const text = `The server broke the protocol on ${count(broken.length, "connection")}: ${broken[0]!.violation}.`;
-  return [{ kind: "protocol error", text, count: broken.length }];
+  if (broken.length > 0) {
+    const text = `The server broke the protocol on ${count(broken.length, "connection")}: ${broken[0]!.violation}.`;
+    findings.push({ kind: "protocol error", text, count: broken.length });
+  }
+  const failed = connections.filter(({ failure }) => failure !== undefined);
+  if (failed.length > 0) {
+    const verb = failed.length === 1 ? "was" : "were";
+    const text = `${count(failed.length, "connection")} ${verb} given up: ${failed[0]!.failure}.`;
+    findings.push({ kind: "connection error", text, count: failed.length });
+  }
+  return findings;
+}
+
+/** What makes a run say less than it seems to. */
+function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly ConnectionResult[]): Finding[] {
+  const remarks: Finding[] = [];
+  const requests = connections.flatMap((connection) => connection.requests);
+  const others = connections.reduce((sum, { otherMessages }) => sum + otherMessages, 0);
+  if (others > 0 && requests.length > 0 && requests.every(({ replies }) => replies.length === 0)) {
+    const text = `The server sent ${count(others, "message")} of which none was recognised as a reply: look at --reply, or at the script's match.`;
+    remarks.push({ kind: "unrecognised", text, count: others });
+  }
+  if (signalAt === undefined) return remarks;
+  const signal = signalAt - loadBegan;
+  const atStake = requests.some(
+    ({ afterSignal, replies }) => afterSignal || !((replies[0] ?? Infinity) < signal),
+  );
+  if (!atStake && requests.length > 0) {
+    const text =
+      "Every request was answered before the signal, so nothing was at stake. A smaller --at, slower work, or the profiles stream and closed-loop with more --requests show more.";
+    remarks.push({ kind: "nothing at stake", text, count: 1 });
+  }
+  const torn = connections.filter(
+    ({ openedAt, close, endedAt, endedFirst }) =>
+      openedAt !== undefined && close === undefined && endedAt !== undefined && endedFirst === "server",
+  );
+  if (torn.length > 0) {
+    const [verb, clients] = torn.length === 1 ? ["was", "Its client sees"] : ["were", "Their clients see"];
+    const text = `${count(torn.length, "connection")} ${verb} ended without a Close. ${clients} 1006.`;
+    remarks.push({ kind: "no close", text, count: torn.length });
+  }
+  return remarks;
 }
 
 /** How the process and its connections ended. */
@@ -134,7 +174,7 @@ function ofTheExit(
       ? ""
       : saidClose
         ? `, which it may have raised again at its end: then ${codeOf(exitSignal)} is a right exit code, too`
-        : ": nothing in it handles that signal";
+        : ": nothing in it seems to handle that signal";
   const text = `The process ended${howItEnded(process)} instead of exit code ${right}${why}.`;
   return [{ kind: "exit code", text, count: 1 }];
 }

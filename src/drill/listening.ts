@@ -1,10 +1,10 @@
 /** Is there a WebSocket server? One client knocks, before the load, until it is let in or the time is up. */
-import { createServer, type AddressInfo } from "node:net";
+import { createServer } from "node:net";
 import { once } from "node:events";
 import { Client, wellBehaved } from "./client.js";
 import { DrillError } from "./errors.js";
 import type { UpgradeTarget } from "./handshake.js";
-import type { Exit } from "./target/running.js";
+import type { Exit } from "./servers/running.js";
 
 /** Between two knocks. */
 const PAUSE = 25;
@@ -24,14 +24,45 @@ const NOT_YET = new Set([
   "HTTP 504",
 ]);
 
-/** A port that nobody listens on. */
+/**
+ * Where ports for servers come from: below those that Linux and macOS give to clients. Of these, anybody's next
+ * connection could take one before the server does.
+ */
+const FIRST_PORT = 20_000;
+const PORTS = 10_000;
+let ports = Math.floor(Math.random() * PORTS);
+
+/** A port that nobody listens on; another one each time, as drills may run side by side. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
+  for (let tries = 0; tries < PORTS; tries++) {
+    const port = FIRST_PORT + (ports++ % PORTS);
+    const server = createServer().listen(port, "127.0.0.1");
+    const isFree = await once(server, "listening").then(
+      () => true,
+      () => false,
+    );
+    if (!isFree) continue;
+    server.close();
+    await once(server, "close");
+    return port;
+  }
+  throw cannotStart(`No port from ${FIRST_PORT} to ${FIRST_PORT + PORTS - 1} is free on this machine.`);
+}
+
+/** How long is knocked where nobody should be. */
+const NOBODY_PATIENCE = 1_000;
+
+/**
+ * Looks whether a server answers before it is started.
+ *
+ * @throws DrillError when one does: it would be taken for the one that is to be drilled.
+ */
+export async function expectNobody(target: UpgradeTarget): Promise<void> {
+  const answer = await knock(target, NOBODY_PATIENCE, new Promise(() => {}));
+  if (answer !== undefined) return;
+  throw cannotStart(
+    `A WebSocket server answers at ${addressOf(target)} before the command is started, and would be drilled in its place. Stop it, or let the command listen elsewhere ({port}).`,
+  );
 }
 
 /** How long is knocked, and what else ends it. */
@@ -112,13 +143,12 @@ function howItEnded({ close, violation }: Client): string {
 }
 
 async function explain(
-  { endpoint, host, path }: UpgradeTarget,
+  target: UpgradeTarget,
   answer: string,
   patience: number,
   lastWords: () => Promise<string>,
 ): Promise<string> {
-  // Without the query, which may hold a token.
-  const where = `${endpoint.tls === undefined ? "ws" : "wss"}://${host}${path.replace(/\?.*/, "")}`;
+  const where = addressOf(target);
   if (answer === "ECONNREFUSED") {
     const said = await lastWords();
     return `Nothing listens at ${where}${patience > 0 ? ` after ${patience / 1_000} s` : ""}. Does the server listen on the port in PORT, or on another one (--url)? ${said}`;
@@ -133,6 +163,11 @@ async function explain(
     return `${where} has a certificate that is not trusted (${answer}). Give --insecure if that is meant.`;
   }
   return `${where} is no WebSocket server that the drill can talk to: ${answer}.`;
+}
+
+/** Without the query, which may hold a token. */
+function addressOf({ endpoint, host, path }: UpgradeTarget): string {
+  return `${endpoint.tls === undefined ? "ws" : "wss"}://${host}${path.replace(/\?.*/, "")}`;
 }
 
 function cannotStart(message: string): DrillError {

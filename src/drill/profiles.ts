@@ -98,7 +98,8 @@ async function lateSender(conversation: Conversation, context: LoadContext): Pro
   pipelined(conversation, context);
   await stream(conversation, { ...context, requests: LATE_SENDER_REQUESTS });
   await conversation.until(() => !client.isOpen);
-  for (let sent = 0; sent < context.requests && !client.isOver; sent++) {
+  const more = Math.min(context.requests, LATE_SENDER_REQUESTS);
+  for (let sent = 0; sent < more && !client.isOver; sent++) {
     conversation.ask();
     await conversation.pause(LATE_SENDER_PAUSE);
   }

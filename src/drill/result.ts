@@ -67,6 +67,8 @@ export interface ConnectionResult {
   endedFirst: "server" | "client" | undefined;
   /** How the server broke RFC 6455, if it did. */
   violation: string | undefined;
+  /** Why the drill gave it up, where that is no breach of RFC 6455: an error of the network, a limit of the drill. */
+  failure: string | undefined;
   /** Messages that answered nothing: greetings, pushes. */
   otherMessages: number;
   requests: RequestResult[];
@@ -81,6 +83,10 @@ export interface Finding {
     | "crash"
     | "exit code"
     | "protocol error"
+    | "connection error"
+    | "unrecognised"
+    | "nothing at stake"
+    | "no close"
     | "orphans"
     | "effects incomplete"
     | "load"

@@ -12,6 +12,7 @@ const verdicts: Partial<Record<Finding["kind"], (count: number) => string>> = {
   "cut off": (number) => `${count(number, "request")} cut off`,
   refused: (number) => `${count(number, "connection")} turned away`,
   "protocol error": (number) => `the protocol broken on ${count(number, "connection")}`,
+  "connection error": (number) => `${count(number, "connection")} given up`,
   hang: (number) => `${count(number, "shutdown")} that did not end in time`,
   crash: (number) => `${number} ${number === 1 ? "crash" : "crashes"} under load`,
   "exit code": (number) => `a wrong exit code ${number === 1 ? "once" : `${number} times`}`,
@@ -22,7 +23,7 @@ export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): st
   const sent = runs.reduce((sum, run) => sum + run.sent, 0);
   const answered = runs.reduce((sum, run) => sum + run.counts.answered, 0);
   const notJudged = runs.reduce((sum, run) => sum + run.counts["not judged"], 0);
-  const cutOff = runs.reduce((sum, run) => sum + run.counts["cut off"] + run.counts["never started"], 0);
+  const cutOff = runs.reduce((sum, run) => sum + toldTooLate(run), 0);
   const parts = [
     `${answered} of ${count(sent, "request")} answered`,
     ...(cutOff === 0 ? [] : [`${cutOff} told that they came too late`]),
@@ -31,7 +32,11 @@ export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): st
   const served = `${parts.join(", ")} in ${count(runs.length, "run")}`;
   if (interrupted) return `Interrupted: ${served}.`;
   const failures = runs.flatMap((run) => run.failures);
-  if (failures.length === 0) return `Nothing was lost: ${served}.`;
+  if (failures.length === 0) {
+    const idle = runs.filter(({ remarks }) => remarks.some(({ kind }) => kind === "nothing at stake")).length;
+    if (idle === 0) return `Nothing was lost: ${served}.`;
+    return `Nothing was at stake${idle === runs.length ? "" : ` in ${count(idle, "run")}, and nothing was lost`}: ${served}.`;
+  }
   const profiles = [...new Set(runs.filter(({ passed }) => !passed).map(({ profile }) => profile))];
   const losses = Object.entries(verdicts).flatMap(([kind, tell]) => {
     const number = failures.filter((each) => each.kind === kind).reduce((sum, each) => sum + each.count, 0);
@@ -39,4 +44,10 @@ export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): st
   });
   const where = profiles.length > 3 ? count(profiles.length, "profile") : profiles.join(", ");
   return `The shutdown failed (${where}): ${losses.join(", ")}; ${served}.`;
+}
+
+/** Requests that a Close or a promise answers: those that fail by it are no remarks. */
+function toldTooLate({ remarks }: RunResult): number {
+  const told = remarks.filter(({ kind }) => kind === "cut off" || kind === "never started");
+  return told.reduce((sum, each) => sum + each.count, 0);
 }

@@ -27,10 +27,17 @@ export async function connectSocket(
   const transport = connect({ host, port, allowHalfOpen: true, noDelay: true });
   began(transport);
   await settled(transport, "connect");
+  // Knocking at a free port, a socket may be given that very port, and meet itself (RFC 9293 §3.5, simultaneous open).
+  if (transport.localPort === port && transport.localAddress === transport.remoteAddress) {
+    transport.destroy();
+    throw Object.assign(new Error("nobody listens there"), { code: "ECONNREFUSED" });
+  }
   if (tls === undefined) return transport;
   // Node takes allowHalfOpen here; its types do not know that.
   const how = {
     socket: transport,
+    // What the certificate is held against where there is no name: an IP address.
+    host,
     servername: tls.servername,
     rejectUnauthorized: !tls.insecure,
     allowHalfOpen: true,

@@ -1,5 +1,5 @@
 /** What was seen of a run, made up: only what a test is about has to be said. */
-import type { RunFacts, SeenConversation } from "../../src/drill/account.js";
+import type { RunFacts, SeenConversation } from "../../src/drill/facts.js";
 import type { Request } from "../../src/drill/conversation.js";
 import { settingsOf } from "../../src/drill/options.js";
 import { profiles } from "../../src/drill/profiles.js";

@@ -1,6 +1,7 @@
 /** What is told of a run: each sentence, for one and for several. */
 import { describe, expect, it } from "vitest";
-import { accountFor, type RunFacts } from "../../src/drill/account.js";
+import { accountFor } from "../../src/drill/account.js";
+import type { RunFacts } from "../../src/drill/facts.js";
 import { settingsOf } from "../../src/drill/options.js";
 import { profiles } from "../../src/drill/profiles.js";
 import type { RequestClass } from "../../src/drill/result.js";
@@ -37,7 +38,7 @@ describe("requests are counted, and the first three are named:", () => {
       conversations: [conversation({ requests: some(number) })],
     }),
     duplicated: (number) => ({
-      conversations: [conversation({ requests: some(number, { replies: [20, 21] }) })],
+      conversations: [conversation({ requests: some(number, { replies: [70, 71] }) })],
     }),
     "not judged": (number) => ({
       profile: profiles.abort,
@@ -97,7 +98,7 @@ describe("requests are counted, and the first three are named:", () => {
   });
 
   it("and those that are answered are not told", () => {
-    const answered = conversation({ requests: some(2, { replies: [20] }) });
+    const answered = conversation({ requests: some(2, { replies: [70] }) });
     expect(told({ conversations: [answered] })).toEqual({ failures: [], remarks: [] });
   });
 
@@ -228,7 +229,7 @@ describe("an end of the process", () => {
       "exit code: The process ended with SIGKILL instead of exit code 0.",
     ]);
     expect(end(undefined, "SIGTERM")).toEqual([
-      "exit code: The process ended with SIGTERM instead of exit code 0: nothing in it handles that signal.",
+      "exit code: The process ended with SIGTERM instead of exit code 0: nothing in it seems to handle that signal.",
     ]);
     expect(end(undefined, "SIGTERM", { conversations: [conversation()] })).toEqual([
       "exit code: The process ended with SIGTERM instead of exit code 0, which it may have raised again at its end: then 143 is a right exit code, too.",
@@ -253,7 +254,7 @@ describe("of the drill itself", () => {
   });
 
   it("an effects file that is not complete is told, and why", () => {
-    const answered = conversation({ requests: [request(1, { replies: [20] })] });
+    const answered = conversation({ requests: [request(1, { replies: [70] })] });
     const lacks = { effects: { executions: new Map(), endsWithinLine: false }, conversations: [answered] };
     expect(told(lacks).remarks).toEqual([
       "effects incomplete: The effects file lacks requests that were answered, so an id that it lacks proves nothing.",
@@ -285,5 +286,57 @@ it("an interrupted run says so first, and then all that it has seen", () => {
       "protocol error: The server broke the protocol on 1 connection: a masked frame.",
       "unanswered: 1 request was sent and never answered (lc-test-1).",
     ],
+  });
+});
+
+describe("of what a run can show", () => {
+  const early = request(1, { replies: [20] });
+
+  it("that nothing was at stake is told, when every request was answered before the signal", () => {
+    const [remark] = told({ conversations: [conversation({ requests: [early] })] }).remarks;
+    expect(remark).toMatch(
+      /^nothing at stake: Every request was answered before the signal, so nothing was at stake\. A smaller --at/,
+    );
+    for (const atStake of [request(2, { replies: [70] }), request(2, { sentAt: 60, replies: [70] })]) {
+      expect(told({ conversations: [conversation({ requests: [early, atStake] })] }).remarks).toEqual([]);
+    }
+  });
+
+  it("connections that the server ends without a Close are told", () => {
+    const torn = conversation({
+      requests: [request(1, { replies: [70] })],
+      client: {
+        ...conversation({}).client,
+        close: undefined,
+        openedAt: 1,
+        endedAt: 80,
+        endedFirst: "server",
+      },
+    });
+    expect(told({ conversations: [torn] }).remarks).toEqual([
+      "no close: 1 connection was ended without a Close. Its client sees 1006.",
+    ]);
+    expect(told({ conversations: [torn, torn] }).remarks).toEqual([
+      "no close: 2 connections were ended without a Close. Their clients see 1006.",
+    ]);
+  });
+
+  it("messages of which none was recognised as a reply are told", () => {
+    const deaf = conversation({ requests: [request(1, {})], otherMessages: 3 });
+    expect(told({ conversations: [deaf] }).remarks).toEqual([
+      "unrecognised: The server sent 3 messages of which none was recognised as a reply: look at --reply, or at the script's match.",
+    ]);
+  });
+
+  it("a connection that was given up is told with its reason, and fails", () => {
+    const lost = conversation({
+      client: { ...conversation({}).client, failure: "the connection failed (ETIMEDOUT)" },
+    });
+    expect(told({ conversations: [lost] }).failures).toEqual([
+      "connection error: 1 connection was given up: the connection failed (ETIMEDOUT).",
+    ]);
+    expect(told({ conversations: [lost, lost] }).failures).toEqual([
+      "connection error: 2 connections were given up: the connection failed (ETIMEDOUT).",
+    ]);
   });
 });

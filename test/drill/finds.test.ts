@@ -258,6 +258,15 @@ it("a server that falls over under load has crashed, before it was told anything
   );
 });
 
+it("a server that falls over while its clients connect has crashed, and has turned them away", async () => {
+  const options = { connections: 250, requests: 1, env: { FULL: "150" } };
+  const { run, outcome } = await play({ server: "crashes", ...options });
+  const { refused, ...failures } = outcome.failures;
+  expect({ ...outcome, failures }).toEqual(found({ exit: 1, failures: { crash: 1 } }));
+  expect(refused).toBeGreaterThan(0);
+  expect(run.process.output.join("\n")).toContain("out of room");
+});
+
 describe("a server that throws out who is not let in yet", () => {
   const server = "resets-handshakes";
 
@@ -307,8 +316,7 @@ describe("a server that exits as soon as it has said everything", () => {
   const server = "exits-at-once";
 
   it("tears away what a slow reader has not read, beyond what the system has taken", async () => {
-    // Work that waited for the signal would keep the drill from trying out whether large requests are taken.
-    const options = { requests: 5, at: ms(50), env: { WORK: "60" } };
+    const options = { requests: 5, size: 1_000_000 };
     const { run, outcome } = await play({ server, profile: "slow-reader", ...options });
     const { answered = 0, "executed but unanswered": torn = 0 } = outcome.counts;
     expect(torn).toBeGreaterThan(0);

@@ -5,7 +5,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { freePort, untilListening, type Knocking } from "../../src/drill/listening.js";
 import { upgradeTarget, type DrillOptions } from "../../src/drill/options.js";
 import { Opcode } from "../../src/wire/frame.js";
-import type { Exit } from "../../src/drill/target/running.js";
+import type { Exit } from "../../src/drill/servers/running.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
 import { eventually, gate } from "../tools/serve.js";

@@ -8,11 +8,17 @@ function run(
   counts: Partial<Record<RequestClass, number>>,
   failures: Partial<Record<Finding["kind"], number>> = {},
   profile = "pipelined",
+  remarks: { "nothing at stake"?: number } = {},
 ): RunResult {
   const all = Object.fromEntries(requestClasses.map((name) => [name, counts[name] ?? 0]));
   const found = Object.entries(failures).map(([kind, count]) => ({ kind, count, text: "" }));
+  const told = (["cut off", "never started", "nothing at stake"] as const).flatMap((kind) => {
+    const count = kind === "nothing at stake" ? remarks[kind] : (counts[kind] ?? 0) - (failures[kind] ?? 0);
+    return count === undefined || count <= 0 ? [] : [{ kind, count, text: "" }];
+  });
   return {
     profile,
+    remarks: told,
     counts: all,
     sent: Object.values(all).reduce((sum, count) => sum + count),
     failures: found,
@@ -39,6 +45,14 @@ describe("nothing was lost", () => {
       "Nothing was lost: 30 of 50 requests answered, 5 told that they came too late, 15 not judged in 2 runs.",
     );
   });
+});
+
+it("nothing was at stake where every request was answered before the signal", () => {
+  const idle = run({ answered: 25 }, {}, "pipelined", { "nothing at stake": 1 });
+  expect(sentenceOf([idle], false)).toBe("Nothing was at stake: 25 of 25 requests answered in 1 run.");
+  expect(sentenceOf([idle, run({ answered: 25 })], false)).toBe(
+    "Nothing was at stake in 1 run, and nothing was lost: 50 of 50 requests answered in 2 runs.",
+  );
 });
 
 describe("the shutdown failed", () => {

@@ -16,6 +16,14 @@ export function bound(duration: number): number {
   return 3 * duration * SCALE;
 }
 
+/**
+ * What a wait of `duration` milliseconds has lasted at least. Node's timers count whole milliseconds, from a time that
+ * was read before they were set: one may act a little early.
+ */
+export function atLeast(duration: number): number {
+  return duration * SCALE - 2;
+}
+
 /** Resolves after `duration` ms, unscaled: only for work that a handler does, never to wait for something. */
 export function work(duration: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, duration));

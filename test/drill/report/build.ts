@@ -42,6 +42,7 @@ export function connection(number: number, result: Partial<ConnectionResult> = {
     endedAt: 522,
     endedFirst: "server",
     violation: undefined,
+    failure: undefined,
     otherMessages: 0,
     requests: [],
     ...result,

@@ -1,9 +1,11 @@
 /** A server that runs somewhere and is stopped by a command of the user's, or by a function. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync, readFileSync } from "node:fs";
+import { atExit } from "../at-exit.js";
 import { DrillError, messageOf } from "../errors.js";
 import type { Exit, RunningServer } from "./running.js";
-import { Tail } from "./tail.js";
+import { lastLines, saying } from "./tail.js";
 
 /** A shell command, or a function that stops the server. */
 type Stopper = string | (() => unknown);
@@ -18,13 +20,15 @@ export class ServerElsewhere implements RunningServer {
   readonly #stop: Stopper;
   #fail!: (error: unknown) => void;
   #markTold!: () => void;
-  #tail: Tail | undefined;
+  readonly #outputPath: string;
   /** The process group of a command that has not ended. */
   #group: number | undefined;
   #ended: Promise<unknown> | undefined;
 
-  constructor(stop: Stopper) {
+  /** @param outputPath where the command's output goes: a file of ours. */
+  constructor(stop: Stopper, outputPath: string) {
     this.#stop = stop;
+    this.#outputPath = outputPath;
     this.failed = new Promise((_, reject) => (this.#fail = reject));
     this.told = new Promise((resolve) => (this.#markTold = resolve));
   }
@@ -37,7 +41,7 @@ export class ServerElsewhere implements RunningServer {
   }
 
   output(): string[] {
-    return this.#tail?.lines() ?? [];
+    return lastLines(this.#output());
   }
 
   hasOrphans(): boolean {
@@ -45,31 +49,49 @@ export class ServerElsewhere implements RunningServer {
   }
 
   async dispose(): Promise<void> {
-    this.#tail?.end();
+    this.#kill();
+    await this.#ended?.catch(() => {});
+  }
+
+  #kill(): void {
     if (this.#group === undefined) return;
     try {
       process.kill(-this.#group, "SIGKILL");
     } catch {
       // It has ended just now.
     }
-    await this.#ended;
+  }
+
+  #output(): string {
+    try {
+      return readFileSync(this.#outputPath, "utf8");
+    } catch {
+      return "";
+    }
   }
 
   async #shell(line: string): Promise<void> {
-    const child = spawn("/bin/sh", ["-c", line], { stdio: ["ignore", "pipe", "pipe"], detached: true });
-    const tail = new Tail(child);
-    this.#tail = tail;
+    // A file and no pipes: what it leaves in the background, a new server for instance, may write on when we are gone.
+    const file = openSync(this.#outputPath, "a");
+    const child = spawn("/bin/sh", ["-c", line], { stdio: ["ignore", file, file], detached: true });
+    closeSync(file);
     this.#group = child.pid;
-    // Not its output's end: what it has left in the background, a new server for instance, may hold the pipes.
+    const forget = atExit(() => this.#kill());
     this.#ended = once(child, "exit");
-    const [code, signal] = (await this.#ended) as [number | null, string | null];
-    this.#group = undefined;
-    if (code === 0) return;
-    await tail.rest();
-    throw new DrillError(
-      "LASTCALL_DRILL_STOP",
-      `The command '${line}', which should stop the server, ended with ${code ?? signal}. ${tail.sentence()}`,
-    );
+    try {
+      const [code, signal] = (await this.#ended) as [number | null, string | null];
+      if (code === 0) return;
+      throw new Error(`ended with ${code ?? signal}. ${saying(this.#output())}`);
+    } catch (error) {
+      throw new DrillError(
+        "LASTCALL_DRILL_STOP",
+        `The command '${line}', which should stop the server, ${messageOf(error)}`,
+        { cause: error },
+      );
+    } finally {
+      this.#group = undefined;
+      forget();
+    }
   }
 
   async #call(stop: () => unknown): Promise<void> {

@@ -43,15 +43,26 @@ export class Tail {
 
   /** The last lines, oldest first. */
   lines(): string[] {
-    return this.#text
-      .split(/\r?\n/)
-      .filter((line) => line.trim() !== "")
-      .slice(-LINES);
+    return lastLines(this.#text);
   }
 
   /** The end as one line, for an error message. */
   sentence(): string {
-    const lines = this.lines().slice(-3);
-    return lines.length === 0 ? "It printed nothing." : `It printed: ${lines.join(" / ").slice(-400)}`;
+    return saying(this.#text);
   }
+}
+
+/** The last lines of what was printed, oldest first. */
+export function lastLines(printed: string): string[] {
+  return printed
+    .slice(-LONGEST_TAIL)
+    .split(/\r?\n/)
+    .filter((line) => line.trim() !== "")
+    .slice(-LINES);
+}
+
+/** The end of what was printed as one line, for an error message. */
+export function saying(printed: string): string {
+  const lines = lastLines(printed).slice(-3);
+  return lines.length === 0 ? "It printed nothing." : `It printed: ${lines.join(" / ").slice(-400)}`;
 }

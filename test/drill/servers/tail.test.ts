@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, expect, it } from "vitest";
-import { Tail } from "../../../src/drill/target/tail.js";
+import { Tail } from "../../../src/drill/servers/tail.js";
 import { bound } from "../../tools/timing.js";
 
 /** What is left of what this program of Node prints. */

@@ -1,6 +1,7 @@
 /** A server that the drill starts: a child process in a group of its own, so that nothing of it is left behind. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { atExit } from "../at-exit.js";
 import { DrillError, messageOf } from "../errors.js";
 import { signalProcess, type Exit, type RunningServer } from "./running.js";
 import { Tail, type Printing } from "./tail.js";
@@ -13,12 +14,8 @@ export interface CommandOptions {
   signal: NodeJS.Signals;
 }
 
-/** Whoever ends this process without more ado must not leave these behind. */
-const running = new Set<CommandServer>();
-
-function killAll(): void {
-  for (const server of running) server.killGroup();
-}
+/** How long is waited for a process that was killed: one of another user cannot be. */
+const KILL_PATIENCE = 2_000;
 
 export class CommandServer implements RunningServer {
   readonly exited: Promise<Exit>;
@@ -32,6 +29,8 @@ export class CommandServer implements RunningServer {
   readonly #child: Printing;
   readonly #signal: NodeJS.Signals;
   readonly #tail: Tail;
+  /** Undefined when it is disposed of. */
+  #forget: (() => void) | undefined;
 
   private constructor(child: Printing, signal: NodeJS.Signals) {
     this.#child = child;
@@ -43,8 +42,7 @@ export class CommandServer implements RunningServer {
         resolve(this.exit);
       });
     });
-    if (running.size === 0) process.on("exit", killAll);
-    running.add(this);
+    this.#forget = atExit(() => this.killGroup());
   }
 
   /** Starts it. Rejects with a DrillError when there is no such program. */
@@ -101,13 +99,17 @@ export class CommandServer implements RunningServer {
 
   async dispose(): Promise<void> {
     // Once: its number may be that of another group later.
-    if (!running.has(this)) return;
+    if (this.#forget === undefined) return;
+    this.#forget();
+    this.#forget = undefined;
     this.killGroup();
-    await this.exited;
-    await this.#tail.rest();
+    let timer: NodeJS.Timeout | undefined;
+    const patience = new Promise((resolve) => (timer = setTimeout(resolve, KILL_PATIENCE)));
+    await Promise.race([this.exited, patience]);
+    clearTimeout(timer);
+    if (this.exit === undefined) this.#child.unref();
+    else await this.#tail.rest();
     this.#tail.end();
-    running.delete(this);
-    if (running.size === 0) process.off("exit", killAll);
   }
 
   /** Whether there was a process to get it. */

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { CommandServer } from "../../../src/drill/target/command.js";
+import { CommandServer } from "../../../src/drill/servers/command.js";
 import { isAlive } from "../../tools/run-process.js";
 import { eventually } from "../../tools/serve.js";
 
@@ -156,7 +156,7 @@ describe("what it has started", () => {
   });
 
   it("is gone with the drill, when that is ended without more ado", async () => {
-    const url = new URL("../../../dist/drill/target/command.js", import.meta.url);
+    const url = new URL("../../../dist/drill/servers/command.js", import.meta.url);
     const program = `
       import { CommandServer } from ${JSON.stringify(url.href)};
       const command = ["/bin/sh", "-c", "sleep 600 & echo $! $$; wait"];

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { KnownProcess } from "../../../src/drill/target/process.js";
+import { KnownProcess } from "../../../src/drill/servers/process.js";
 import { eventually } from "../../tools/serve.js";
 
 /** A shell of the test's that runs this, and the first line that it prints. */
