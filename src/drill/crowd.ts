@@ -233,18 +233,18 @@ export class Crowd {
   }
 }
 
-/** A client that is let in and never sends a request would prove nothing, and pass. */
-function noAck(waiting: number, patience: number): DrillError {
-  return new DrillError(
-    "LASTCALL_DRILL_START",
-    `${count(waiting, "connection")} waited ${patience / 1_000} s for a message after which requests may be sent, and none that came was that. Is --open-ack (or the script's ack) what the server says?`,
-  );
-}
-
 /** Without a single request a drill would prove nothing, and pass. */
 function closedEarly({ code, reason }: { code: number; reason: string }): DrillError {
   return new DrillError(
     "LASTCALL_DRILL_START",
     `The server closed every connection before a request could be sent (Close ${code}${reason === "" ? "" : `: ${reason}`}). Give what it asks for (--header, --subprotocol, --open).`,
+  );
+}
+
+/** A client that is let in and never sends a request would prove nothing, and pass. */
+function noAck(waiting: number, patience: number): DrillError {
+  return new DrillError(
+    "LASTCALL_DRILL_START",
+    `${count(waiting, "connection")} waited ${patience / 1_000} s for a message after which requests may be sent, and none that came was that. Is --open-ack (or the script's ack) what the server says?`,
   );
 }

@@ -137,8 +137,9 @@ async function knock(
   }
 }
 
-function howItEnded({ close, violation }: Client): string {
-  if (violation !== undefined) return violation;
+function howItEnded({ close, violation, failure }: Client): string {
+  const broken = violation ?? failure;
+  if (broken !== undefined) return broken;
   return close === undefined ? "the end of the connection" : `a Close ${close.code} ${close.reason}`.trim();
 }
 

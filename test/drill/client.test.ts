@@ -5,7 +5,7 @@ import { freePort } from "../../src/drill/listening.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
-import { eventually } from "../tools/serve.js";
+import { eventually, noTimers } from "../tools/serve.js";
 import { bound } from "../tools/timing.js";
 import { rawServer, type RawPeer, type RawServer } from "./raw-server.js";
 
@@ -139,6 +139,28 @@ describe("a handshake", () => {
     expect(told).toEqual(["ended"]);
   });
 
+  it("that is not answered is given up when that is asked for, with a FIN; one that is answered is not", async () => {
+    const server = await rawServer();
+    const { client, told } = tried(server.port);
+    await client.connect();
+    const opening = client.open();
+    const peer = await server.accept();
+    await peer.asked();
+    client.giveUp();
+    await opening;
+    expect(client).toMatchObject({ refused: "no answer", refusedByAnswer: false, isOver: false });
+    await peer.saw("FIN");
+    // Too late.
+    await peer.open();
+    peer.end();
+    await eventually(() => client.isOver);
+    expect(client.openedAt).toBeUndefined();
+    expect(told).toEqual(["ended"]);
+    const { client: open } = await meet(server);
+    open.giveUp();
+    expect(open).toMatchObject({ isOpen: true, refused: undefined });
+  });
+
   it("that is not answered is over when the client is taken down, and nothing is told", async () => {
     const server = await rawServer();
     const { client, told } = tried(server.port);
@@ -269,18 +291,17 @@ describe("the server's Close", () => {
   });
 
   it("leaves no timer behind when both are over, and when the client is taken down", async () => {
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const timers = await noTimers();
     const [first, second] = [await opened(), await opened()];
-    const before = timers();
     for (const { peer } of [first, second]) {
       peer.close(1001);
       await peer.saw("close 1001");
     }
-    expect(timers()).toBe(before + 2);
+    expect(timers()).toBe(2);
     first.peer.end();
     await eventually(() => first.client.isOver);
     second.client.destroy();
-    expect(timers()).toBe(before);
+    expect(timers()).toBe(0);
   });
 
   it("without a code is answered by one without a code", async () => {

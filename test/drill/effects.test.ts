@@ -41,6 +41,13 @@ describe("what a file says", () => {
     });
   });
 
+  it("is the first id of a line, wherever that stands, such as in a message of JSON", () => {
+    expect(read('{"id":"lc-7f3a-1","n":1}\nexecuted lc-7f3a-2 after lc-7f3a-1\nx7 more\n')).toEqual({
+      executions: { "lc-7f3a-1": 1, "lc-7f3a-2": 1, x7: 1 },
+      endsWithinLine: false,
+    });
+  });
+
   it("is nothing when it is empty", () => {
     expect(read("")).toEqual({ executions: {}, endsWithinLine: false });
   });
@@ -118,6 +125,7 @@ describe("a file that is missing", () => {
       }),
     );
     mkdirSync(path);
+    expect(() => new EffectsFile(path).begin()).toThrow(/cannot be read: it is no file\.$/);
     expect(() => new EffectsFile(path).read()).toThrow(/cannot be read: EISDIR/);
   });
 });

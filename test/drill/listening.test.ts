@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { freePort, untilListening, type Knocking } from "../../src/drill/listening.js";
+import { expectNobody, freePort, untilListening, type Knocking } from "../../src/drill/listening.js";
 import { upgradeTarget, type DrillOptions } from "../../src/drill/options.js";
 import { Opcode } from "../../src/wire/frame.js";
 import type { Exit } from "../../src/drill/servers/running.js";
@@ -57,6 +57,26 @@ describe("a free port", () => {
       const [error] = (await once(connect(port, "127.0.0.1"), "error")) as [NodeJS.ErrnoException];
       expect(error.code).toBe("ECONNREFUSED");
     }
+  });
+});
+
+describe("a place where nobody should be", () => {
+  it("is one where nobody answers, or none of WebSocket", async () => {
+    await expectNobody(upgradeTarget({}, await freePort()));
+    const { port } = await answering((peer) => peer.socket.end("SSH-2.0-OpenSSH\r\n"));
+    await expectNobody(upgradeTarget({}, port));
+  });
+
+  it("is not that of another WebSocket server, which would be drilled instead", async () => {
+    const { port } = await answering(async (peer) => {
+      await peer.open();
+      await peer.saw("close 1000");
+      peer.close(1000);
+      peer.end();
+    });
+    expect(await refusal(expectNobody(upgradeTarget({}, port)))).toBe(
+      `A WebSocket server answers at ws://127.0.0.1:${port}/ before the command is started, and would be drilled in its place. Stop it, or let the command listen elsewhere ({port}).`,
+    );
   });
 });
 

@@ -77,6 +77,7 @@ describe("the shutdown failed", () => {
     ["cut off", "1 request cut off", "2 requests cut off"],
     ["refused", "1 connection turned away", "2 connections turned away"],
     ["protocol error", "the protocol broken on 1 connection", "the protocol broken on 2 connections"],
+    ["connection error", "1 connection given up", "2 connections given up"],
     ["hang", "1 shutdown that did not end in time", "2 shutdowns that did not end in time"],
     ["crash", "1 crash under load", "2 crashes under load"],
     ["exit code", "a wrong exit code once", "a wrong exit code 2 times"],

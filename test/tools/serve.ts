@@ -33,3 +33,10 @@ export function gate(): { open(): void; passed: Promise<void> } {
 export async function eventually(condition: () => boolean): Promise<void> {
   while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1));
 }
+
+/** Timers that are set, once those of earlier tests are gone; for a test to compare. */
+export async function noTimers(): Promise<() => number> {
+  const timers = (): number => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+  await eventually(() => timers() === 0);
+  return timers;
+}

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { KnownProcess } from "../../../src/drill/servers/process.js";
-import { eventually } from "../../tools/serve.js";
+import { eventually, noTimers } from "../../tools/serve.js";
 
 /** A shell of the test's that runs this, and the first line that it prints. */
 async function run(line: string): Promise<{ child: ChildProcess; pid: number; printed: string }> {
@@ -80,12 +80,11 @@ describe("a process", () => {
 
   it("is left alone when the drill is over", async () => {
     const { child, pid } = await run("echo up; exec sleep 600");
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
-    const before = timers();
+    const timers = await noTimers();
     const server = known(pid);
-    expect(timers()).toBe(before + 1);
+    expect(timers()).toBe(1);
     await server.dispose();
-    expect(timers()).toBe(before);
+    expect(timers()).toBe(0);
     expect([child.exitCode, child.signalCode]).toEqual([null, null]);
   });
 

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { Tail } from "../../../src/drill/servers/tail.js";
 import { bound } from "../../tools/timing.js";
+import { noTimers } from "../../tools/serve.js";
 
 /** What is left of what this program of Node prints. */
 async function tailOf(program: string): Promise<Tail> {
@@ -49,11 +50,10 @@ describe("the last lines", () => {
 
 describe("the rest of the output", () => {
   it("is there when the pipes are closed, and leaves no timer", async () => {
-    const timers = () => process.getActiveResourcesInfo().filter((kind) => kind === "Timeout").length;
+    const timers = await noTimers();
     const tail = await tailOf(`console.log("last")`);
-    const before = timers();
     await tail.rest();
-    expect(timers()).toBe(before);
+    expect(timers()).toBe(0);
     expect(tail.lines()).toEqual(["last"]);
   });
 
