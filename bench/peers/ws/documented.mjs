@@ -6,7 +6,8 @@ import { createServer } from "node:http";
 import { WebSocketServer } from "ws";
 import { host, port, wayOf, work } from "../work.mjs";
 
-const http = createServer();
+// What is no WebSocket gets the answer that the server has which `ws` makes itself.
+const http = createServer((_request, response) => response.writeHead(426).end());
 const wss = new WebSocketServer({ server: http });
 
 wss.on("connection", (client) => {
