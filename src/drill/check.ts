@@ -24,6 +24,9 @@ const numbers = {
 /** Requests of one run: each is kept until its end. */
 const MOST_REQUESTS = 1_000_000;
 
+/** Bytes of all requests of a run: sent at once, they wait in our memory while a server does not read. */
+const MOST_BYTES = 256 * 1024 * 1024;
+
 /** Headers that would change what the drill's clients understand. */
 const OURS = new Set(["sec-websocket-key", "sec-websocket-version", "sec-websocket-extensions"]);
 
@@ -62,6 +65,9 @@ export function checkOptions(options: DrillOptions): void {
     refuse(`acceptFor is part of timeout and must be shorter; it was ${acceptFor} of ${timeout} ms.`);
   if (connections * requests > MOST_REQUESTS)
     refuse(`connections × requests must be at most ${MOST_REQUESTS}; it was ${connections * requests}.`);
+  const bytes = connections * requests * (options.size ?? 0);
+  if (bytes > MOST_BYTES)
+    refuse(`connections × requests × size must be at most ${MOST_BYTES} bytes; it was ${bytes}.`);
 }
 
 function refuse(message: string): never {

@@ -123,6 +123,13 @@ describe("a number", () => {
     expect(refusal({ command, requests: 100_000, connections: 11 })).toMatch(/it was 1100000\.$/);
   });
 
+  it("of all requests' bytes is at most 256 MiB", () => {
+    allowed({ command, connections: 16, requests: 1, size: 16 * 1024 * 1024 });
+    expect(refusal({ command, connections: 17, requests: 1, size: 16 * 1024 * 1024 })).toBe(
+      "connections × requests × size must be at most 268435456 bytes; it was 285212672.",
+    );
+  });
+
   it("of a lame duck's milliseconds is part of the timeout", () => {
     allowed({ command, acceptFor: 29_999 });
     expect(refusal({ command, acceptFor: 30_000 })).toBe(

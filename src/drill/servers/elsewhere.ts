@@ -1,11 +1,11 @@
 /** A server that runs somewhere and is stopped by a command of the user's, or by a function. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import { atExit } from "../at-exit.js";
 import { DrillError, messageOf } from "../errors.js";
 import type { Exit, RunningServer } from "./running.js";
-import { lastLines, saying } from "./tail.js";
+import { endOf, lastLines, saying } from "./tail.js";
 
 /** A shell command, or a function that stops the server. */
 type Stopper = string | (() => unknown);
@@ -63,11 +63,7 @@ export class ServerElsewhere implements RunningServer {
   }
 
   #output(): string {
-    try {
-      return readFileSync(this.#outputPath, "utf8");
-    } catch {
-      return "";
-    }
+    return existsSync(this.#outputPath) ? endOf(this.#outputPath) : "";
   }
 
   async #shell(line: string): Promise<void> {

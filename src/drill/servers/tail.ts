@@ -1,6 +1,7 @@
 /** The end of what a process prints: bounded, whatever it prints. */
 import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
 
 const LONGEST_TAIL = 16 * 1024;
@@ -49,6 +50,18 @@ export class Tail {
   /** The end as one line, for an error message. */
   sentence(): string {
     return saying(this.#text);
+  }
+}
+
+/** The end of a file that a process prints into, however long that is. */
+export function endOf(path: string): string {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const end = Buffer.alloc(Math.min(size, LONGEST_TAIL));
+    return end.toString("utf8", 0, readSync(file, end, 0, end.length, size - end.length));
+  } finally {
+    closeSync(file);
   }
 }
 
