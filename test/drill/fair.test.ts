@@ -20,7 +20,7 @@ import { startNode } from "../tools/run-process.js";
 import { ms } from "../tools/timing.js";
 
 /** How often each profile is played with our own server: a lifecycle is trusted after 20 times in a row. */
-const REPEATS = Number(process.env["DRILL_REPEATS"] ?? 2);
+const REPEATS = Number(process.env["DRILL_REPEATS"] ?? 1);
 
 /** So many drills at the same time: they mostly wait. */
 const LANES = 5;
