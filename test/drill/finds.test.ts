@@ -212,20 +212,15 @@ describe("a server that stops listening early", () => {
     expect(outcome).toEqual(passed);
   });
 
-  it.each([ms(100), ms(600)])(
-    "has turned away who came within the %i ms of its lame duck",
-    async (acceptFor) => {
-      const { run, outcome } = await play({ server, acceptFor, env: { WORK: "5" } });
-      const newcomers = run.connections.filter(({ role }) => role === "newcomer");
-      expect(newcomers.every(({ refused }) => refused === "ECONNREFUSED")).toBe(true);
-      // The last may have been heard when the time was up.
-      const late = newcomers.filter(({ refusalFailed }) => !refusalFailed).length;
-      const refused = newcomers.length - late;
-      expect(refused).toBeGreaterThan(0);
-      const told = late > 0 ? { refused: late } : {};
-      expect(outcome).toEqual(found({ counts: { answered: ALL }, failures: { refused }, told }));
-    },
-  );
+  it("has turned away who came within its lame duck, also when it was gone by then", async () => {
+    const { run, outcome } = await play({ server, acceptFor: ms(5_000), env: { WORK: "5" } });
+    const newcomers = run.connections.filter(({ role }) => role === "newcomer");
+    // A busy one may have let some in before it heard the signal; when it was gone, one more came.
+    const refused = newcomers.filter((newcomer) => newcomer.refused !== undefined);
+    expect(refused.at(-1)).toMatchObject({ refused: "ECONNREFUSED", refusalFailed: true });
+    expect(outcome).toMatchObject({ passed: false, exit: 0, failures: { refused: refused.length } });
+    expect(outcome.counts.answered).toBeGreaterThanOrEqual(ALL);
+  });
 
   it("is no failure where none was promised", async () => {
     const { outcome } = await play({ server });
@@ -261,9 +256,9 @@ it("a server that falls over under load has crashed, before it was told anything
 it("a server that falls over while its clients connect has crashed, and has turned them away", async () => {
   const options = { connections: 250, requests: 1, env: { FULL: "150" } };
   const { run, outcome } = await play({ server: "crashes", ...options });
-  const { refused, ...failures } = outcome.failures;
-  expect({ ...outcome, failures }).toEqual(found({ exit: 1, failures: { crash: 1 } }));
-  expect(refused).toBeGreaterThan(0);
+  // Those that were let in may have been asked something before the drill heard of the crash.
+  expect(outcome).toMatchObject({ passed: false, exit: 1, failures: { crash: 1 } });
+  expect(outcome.failures.refused).toBeGreaterThan(0);
   expect(run.process.output.join("\n")).toContain("out of room");
 });
 
