@@ -1,5 +1,6 @@
 /** What `lastcall drill` shows: a row for each profile as it is played, then what was found, then the verdict. */
 import type { WriteStream } from "node:tty";
+import { stripVTControlCharacters } from "node:util";
 import {
   drillDefaults,
   type DrillOptions,
@@ -8,6 +9,7 @@ import {
   type Progress,
   type RunResult,
 } from "../drill/index.js";
+import { exitWord } from "../drill/report/words.js";
 import { Screen } from "./screen.js";
 
 const BAR_LENGTH = 12;
@@ -151,8 +153,7 @@ export class DrillView {
 
 /** What another process printed, without what would move our cursor. */
 function printable(line: string): string {
-  // oxlint-disable-next-line no-control-regex -- they are what is taken out
-  return line.replaceAll(/\u001B\[[\d;?]*[A-Za-z]|[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g, "");
+  return stripVTControlCharacters(line).replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, "");
 }
 
 function cells(row: readonly string[]): string {
@@ -173,11 +174,7 @@ function failedRequests({ connections }: RunResult): number {
 
 /** How the processes ended: one word where all ended alike. */
 function exitOf(runs: readonly RunResult[]): string {
-  const exits = new Set(
-    runs.map(({ process: { exitCode, exitSignal, killed } }) =>
-      killed ? "killed" : String(exitCode ?? exitSignal ?? "–"),
-    ),
-  );
+  const exits = new Set(runs.map(({ process: ended }) => exitWord(ended)));
   return exits.size === 1 ? [...exits][0]! : "various";
 }
 

@@ -18,6 +18,7 @@ import { ServerElsewhere } from "./servers/elsewhere.js";
 import { KnownProcess } from "./servers/process.js";
 import type { RunningServer } from "./servers/running.js";
 import { sentenceOf } from "./sentence.js";
+import { within } from "./within.js";
 
 /** How long a server may take to end that was never loaded, when the drill is interrupted. */
 const GRACE = 5_000;
@@ -148,7 +149,7 @@ class Session {
 
   #effects(): EffectsFile | undefined {
     const { effects, command } = this.#options;
-    if (effects !== undefined) return new EffectsFile(resolve(effects));
+    if (effects !== undefined) return new EffectsFile(resolve(effects), { isExpected: true });
     return command === undefined ? undefined : new EffectsFile(join(this.#folder, `effects-${this.#run}`));
   }
 
@@ -179,8 +180,5 @@ class Session {
 async function stopUnloaded(server: RunningServer): Promise<void> {
   if (!(server instanceof CommandServer)) return;
   server.stop();
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise((settle) => (timer = setTimeout(settle, GRACE)));
-  await Promise.race([server.exited, patience]);
-  clearTimeout(timer);
+  await within(GRACE, server.exited);
 }

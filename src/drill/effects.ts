@@ -16,11 +16,14 @@ export interface Effects {
 /** A file that a server appends to. */
 export class EffectsFile {
   readonly path: string;
+  readonly isExpected: boolean;
   /** Where this run begins: what stands before it is of other runs. */
   #start = 0;
 
-  constructor(path: string) {
+  /** @param isExpected whether the user says that the server keeps it: then it is told when it does not. */
+  constructor(path: string, { isExpected = false } = {}) {
     this.path = path;
+    this.isExpected = isExpected;
   }
 
   /** Whether the server keeps one: it has made the file. */

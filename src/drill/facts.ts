@@ -56,6 +56,8 @@ export interface RunFacts {
   interrupted: boolean;
   /** What the effects file says; undefined without one. */
   effects: Effects | undefined;
+  /** Whether the user has named an effects file that the server has not made. */
+  effectsMissing?: boolean;
   servesHalfClosed: boolean;
   load: { cpu: number; longestStall: number };
 }

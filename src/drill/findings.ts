@@ -191,7 +191,7 @@ function howItEnded({ exitCode, exitSignal }: ProcessResult): string {
 }
 
 /** What a reader should know of the drill itself. */
-function ofTheDrill({ hadOrphans, effects, load }: RunFacts, isComplete: boolean): Finding[] {
+function ofTheDrill({ hadOrphans, effects, effectsMissing, load }: RunFacts, isComplete: boolean): Finding[] {
   const remarks: Finding[] = [];
   const tell = (kind: Finding["kind"], text: string): void => void remarks.push({ kind, text, count: 1 });
   if (hadOrphans)
@@ -199,6 +199,8 @@ function ofTheDrill({ hadOrphans, effects, load }: RunFacts, isComplete: boolean
       "orphans",
       "Processes that the command had started outlived it. A container would have killed them at once.",
     );
+  if (effectsMissing === true)
+    tell("effects incomplete", "The server has not made the effects file, so nobody says what was executed.");
   if (effects !== undefined && !isComplete) {
     const what = effects.endsWithinLine ? "ends within a line" : "lacks requests that were answered";
     tell("effects incomplete", `The effects file ${what}, so an id that it lacks proves nothing.`);

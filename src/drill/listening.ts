@@ -5,6 +5,7 @@ import { Client, wellBehaved } from "./client.js";
 import { DrillError } from "./errors.js";
 import type { UpgradeTarget } from "./handshake.js";
 import type { Exit } from "./servers/running.js";
+import { within } from "./within.js";
 
 /** Between two knocks. */
 const PAUSE = 25;
@@ -173,12 +174,4 @@ function addressOf({ endpoint, host, path }: UpgradeTarget): string {
 
 function cannotStart(message: string): DrillError {
   return new DrillError("LASTCALL_DRILL_START", message.trim());
-}
-
-/** Waits for the first of these, and at most so long. */
-async function within(duration: number, ...promises: Promise<void>[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => (timer = setTimeout(resolve, duration)));
-  await Promise.race([patience, ...promises]);
-  clearTimeout(timer);
 }

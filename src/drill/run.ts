@@ -152,6 +152,7 @@ class Run {
       hadOrphans,
       interrupted: this.#plan.interrupted.aborted,
       effects: effects?.exists === true ? effects.read() : undefined,
+      effectsMissing: effects?.isExpected === true && !effects.exists,
       servesHalfClosed,
       load: {
         cpu: (user + system) / 1_000 / Math.max(1, endedAt - this.#loadBegan),

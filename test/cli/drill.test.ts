@@ -1,12 +1,12 @@
 /** `lastcall drill`: what it shows, what it writes, what it exits with, and that it leaves nothing behind. */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { DrillResult } from "../../src/drill/index.js";
 import { isAlive, runNode, startNode } from "../tools/run-process.js";
+import { scratch } from "../tools/scratch.js";
 import { eventually } from "../tools/serve.js";
 
 const MAIN = "dist/cli/main.js";
@@ -15,12 +15,6 @@ const CARELESS = ["--", process.execPath, "test/fixtures/careless-server.mjs"];
 
 function drill(args: readonly string[], env: Record<string, string> = {}) {
   return runNode([MAIN, "drill", ...args], env);
-}
-
-function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), "lastcall-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
 }
 
 describe("what it shows", () => {

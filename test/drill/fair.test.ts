@@ -3,11 +3,10 @@
  * and however slow it is. One is written by hand on `ws`, one on Python's `websockets`, one is ours. The drains by hand
  * of bench/peers, Go's among them, are drilled by `node bench/drill-peers.mjs`.
  */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { profileNames, type DrillOptions, type ProfileName } from "../../src/drill/index.js";
 import { freePort } from "../../src/drill/listening.js";
@@ -17,6 +16,7 @@ import { startDelayingProxy } from "../tools/delaying-proxy.js";
 import { drillSmall, failedRuns, fixture, outcomeOf } from "../tools/drill.js";
 import { startHaproxy, startNginx } from "../tools/proxy.js";
 import { startNode } from "../tools/run-process.js";
+import { scratch } from "../tools/scratch.js";
 import { ms } from "../tools/timing.js";
 
 /** How often each profile is played with our own server: a lifecycle is trusted after 20 times in a row. */
@@ -53,12 +53,6 @@ async function expectToPass(server: string, { profiles = profileNames, options, 
   const runs = results.flatMap((result) => result.runs);
   expect(runs.every(({ effects }) => effects)).toBe(true);
   return runs;
-}
-
-function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), "lastcall-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
 }
 
 /** Puts something between the clients and a server. */

@@ -265,6 +265,12 @@ describe("of the drill itself", () => {
     ]);
   });
 
+  it("an effects file that was asked for and never made is told", () => {
+    expect(told({ effectsMissing: true }).remarks).toEqual([
+      "effects incomplete: The server has not made the effects file, so nobody says what was executed.",
+    ]);
+  });
+
   it("a load under which its times say less is told", () => {
     const quiet = { cpu: 0.9, longestStall: 250 };
     expect(told({ load: quiet }).remarks).toEqual([]);

@@ -3,6 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { atExit } from "../at-exit.js";
 import { DrillError, messageOf } from "../errors.js";
+import { within } from "../within.js";
 import { signalProcess, type Exit, type RunningServer } from "./running.js";
 import { Tail, type Printing } from "./tail.js";
 
@@ -103,10 +104,7 @@ export class CommandServer implements RunningServer {
     this.#forget();
     this.#forget = undefined;
     this.killGroup();
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise((resolve) => (timer = setTimeout(resolve, KILL_PATIENCE)));
-    await Promise.race([this.exited, patience]);
-    clearTimeout(timer);
+    await within(KILL_PATIENCE, this.exited);
     if (this.exit === undefined) this.#child.unref();
     else await this.#tail.rest();
     this.#tail.end();

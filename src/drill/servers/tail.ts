@@ -3,6 +3,7 @@ import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { within } from "../within.js";
 
 const LONGEST_TAIL = 16 * 1024;
 const LINES = 20;
@@ -31,10 +32,7 @@ export class Tail {
 
   /** Waits a moment for the last of it, once the process has ended. */
   async rest(): Promise<void> {
-    let timer: NodeJS.Timeout | undefined;
-    const patience = new Promise((resolve) => (timer = setTimeout(resolve, OUTPUT_PATIENCE)));
-    await Promise.race([this.#closed, patience]);
-    clearTimeout(timer);
+    await within(OUTPUT_PATIENCE, this.#closed);
   }
 
   /** Reads no more of it. */

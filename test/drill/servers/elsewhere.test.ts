@@ -1,10 +1,10 @@
 /** A server that runs somewhere and is stopped by a command of the user's, or by a function. */
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { ServerElsewhere } from "../../../src/drill/servers/elsewhere.js";
 import { isAlive } from "../../tools/run-process.js";
+import { scratch } from "../../tools/scratch.js";
 import { eventually, gate } from "../../tools/serve.js";
 
 function elsewhere(stop: string | (() => unknown)): ServerElsewhere {
@@ -12,12 +12,6 @@ function elsewhere(stop: string | (() => unknown)): ServerElsewhere {
   server.failed.catch(() => {});
   onTestFinished(() => server.dispose());
   return server;
-}
-
-function scratch(): string {
-  const folder = mkdtempSync(join(tmpdir(), "lastcall-test-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  return folder;
 }
 
 async function isSettled(promise: Promise<unknown>): Promise<boolean> {
