@@ -42,9 +42,14 @@ const NONCE_LENGTH = 4;
  */
 const PROGRESS_LENGTH = 8;
 
+/** Where a stream has its channel: so that listeners can be functions that all channels share. */
+const channelOf = Symbol("lastcall.channel");
+
+type ChannelStream = Duplex & { [channelOf]: Channel };
+
 /** A WebSocket on one stream. */
 export class Channel implements DecoderSink, OutboxOwner {
-  readonly #socket: Duplex;
+  readonly #socket: ChannelStream;
   readonly #owner: ChannelOwner;
   readonly #decoder: Decoder;
   readonly #outbox: Outbox | CompressingOutbox;
@@ -59,27 +64,31 @@ export class Channel implements DecoderSink, OutboxOwner {
   constructor(
     socket: Duplex,
     owner: ChannelOwner,
-    { maxPayload, maxFragments }: Pick<DecoderOptions, "maxPayload" | "maxFragments">,
+    decoding: DecoderOptions,
     compression: Compression | undefined,
   ) {
-    this.#socket = socket;
+    this.#socket = Object.assign(socket, { [channelOf]: this });
     this.#owner = owner;
-    const compressed = compression !== undefined;
-    this.#decoder = new Decoder(this, { maxPayload, maxFragments, masked: true, compression: compressed });
     const outbox = new Outbox(socket, this);
-    this.#outbox = compressed ? new CompressingOutbox(outbox, compression) : outbox;
+    if (compression === undefined) {
+      this.#decoder = new Decoder(this, decoding);
+      this.#outbox = outbox;
+    } else {
+      this.#decoder = new Decoder(this, { ...decoding, compression: true });
+      this.#outbox = new CompressingOutbox(outbox, compression);
+    }
   }
 
   /** Begins to read; `head` is what came behind the handshake. */
   start(head: Buffer): void {
     const socket = this.#socket;
-    socket.on("data", this.#onData);
+    socket.on("data", Channel.#onData);
     // It may have been paused while `authenticate` was waited for.
     socket.resume();
-    socket.on("end", () => this.#owner.onPeerEnd());
-    socket.on("error", (error) => (this.#error ??= error));
-    socket.on("close", () => this.#owner.onSocketClosed(this.#error));
-    if (head.length > 0) this.#onData(head);
+    socket.on("end", Channel.#onEnd);
+    socket.on("error", Channel.#onError);
+    socket.on("close", Channel.#onClose);
+    if (head.length > 0) this.#take(head);
   }
 
   /** Bytes accepted for sending and not yet taken by the kernel. */
@@ -158,25 +167,42 @@ export class Channel implements DecoderSink, OutboxOwner {
    */
   resume(): void {
     this.#paused = false;
-    setImmediate(this.#readOn);
+    setImmediate(Channel.#readOn, this);
   }
 
-  readonly #readOn = (): void => {
-    if (!this.#paused) this.#socket.resume();
-  };
+  static #readOn(channel: Channel): void {
+    if (!channel.#paused) channel.#socket.resume();
+  }
 
   destroy(): void {
     this.#closeSent = true;
     this.#socket.destroy();
   }
 
-  // From the socket
+  // From the socket. A closure for each would cost an idle connection more than its channel does.
 
-  readonly #onData = (chunk: Buffer): void => {
+  static #onData(this: ChannelStream, chunk: Buffer): void {
+    this[channelOf].#take(chunk);
+  }
+
+  static #onEnd(this: ChannelStream): void {
+    this[channelOf].#owner.onPeerEnd();
+  }
+
+  static #onError(this: ChannelStream, error: Error): void {
+    this[channelOf].#error ??= error;
+  }
+
+  static #onClose(this: ChannelStream): void {
+    const channel = this[channelOf];
+    channel.#owner.onSocketClosed(channel.#error);
+  }
+
+  #take(chunk: Buffer): void {
     if (this.#decoder.finished) this.#takeLateAnswer();
     this.#decoder.push(chunk);
     this.#owner.onRead();
-  };
+  }
 
   // From the decoder
 

@@ -18,7 +18,6 @@ import type { Connection, ConnectionClosed, Handler } from "./handler.js";
 import { Pulse, type Beating } from "./heartbeat.js";
 import { Inbox, type InboxOwner } from "./inbox.js";
 import { MessageIterator } from "./iterator.js";
-import { LazySignal } from "./lazy-signal.js";
 import type { HeartbeatOptions, ResolvedOptions } from "./options.js";
 import type { EncodedMessage } from "./outbox.js";
 import { SentPings } from "./sent-pings.js";
@@ -39,7 +38,8 @@ export interface ConnectionHost<Principal> {
 
 /** What the upgrade has found out about a connection. */
 export interface ConnectionInfo<Principal> {
-  id: string;
+  /** How many connections there were in this process, this one included. */
+  number: number;
   request: RequestHead;
   protocol: string;
   principal: Principal;
@@ -59,27 +59,30 @@ export class ServedConnection<Principal>
     Drainable,
     Beating
 {
-  readonly id: string;
-  readonly request: RequestHead;
   readonly protocol: string;
   readonly principal: Principal;
   readonly remoteAddress: string;
 
+  readonly #number: number;
+  /** The head as JSON, until somebody asks for it: its strings and objects take twice the memory. */
+  #request: string | RequestHead;
   readonly #host: ConnectionHost<Principal>;
   readonly #compression: Compression | undefined;
   readonly #channel: Channel;
   readonly #inbox: Inbox;
   readonly #run = new HandlerRun(this);
   readonly #pulse = new Pulse();
-  readonly #signal = new LazySignal();
-  readonly #draining = new LazySignal();
   // Made on first use: they cost memory.
+  #signal: AbortController | undefined;
+  #draining: AbortController | undefined;
   #ending: Ending | undefined;
   #closed: Deferred<ConnectionClosed> | undefined;
   #flushed: Deferred<void> | undefined;
   #pings: SentPings | undefined;
 
   #drainStarted = false;
+  /** Nobody can hear an answer any more. */
+  #unheard = false;
   #gone = false;
   /** The peer will send nothing more: it has closed, or ended TCP. */
   #peerDone = false;
@@ -93,17 +96,26 @@ export class ServedConnection<Principal>
 
   constructor(host: ConnectionHost<Principal>, socket: Duplex, info: ConnectionInfo<Principal>) {
     this.#host = host;
-    this.id = info.id;
-    this.request = info.request;
+    this.#number = info.number;
+    this.#request = JSON.stringify(info.request);
     this.protocol = info.protocol;
     this.principal = info.principal;
     this.remoteAddress = info.remoteAddress;
     this.#compression = info.compression;
-    this.#channel = new Channel(socket, this, host.options, info.compression);
+    this.#channel = new Channel(socket, this, host.options.decoding, info.compression);
     this.#inbox = new Inbox(this, host.options.inboxLimit, info.compression);
   }
 
   // For the handler: the public interface
+
+  get id(): string {
+    return String(this.#number);
+  }
+
+  get request(): RequestHead {
+    if (typeof this.#request === "string") this.#request = JSON.parse(this.#request) as RequestHead;
+    return this.#request;
+  }
 
   [Symbol.asyncIterator](): MessageIterator {
     return new MessageIterator(this.#inbox);
@@ -153,10 +165,18 @@ export class ServedConnection<Principal>
   }
 
   get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      this.#signal = new AbortController();
+      if (this.#unheard) this.#signal.abort(unheard());
+    }
     return this.#signal.signal;
   }
 
   get draining(): AbortSignal {
+    if (this.#draining === undefined) {
+      this.#draining = new AbortController();
+      if (this.#drainStarted) this.#draining.abort();
+    }
     return this.#draining.signal;
   }
 
@@ -341,7 +361,8 @@ export class ServedConnection<Principal>
   }
 
   abortSignal(): void {
-    this.#signal.abort(gone("Nobody can hear an answer any more"));
+    this.#unheard = true;
+    this.#signal?.abort(unheard());
   }
 
   get isCompressing(): boolean {
@@ -431,7 +452,7 @@ export class ServedConnection<Principal>
 
   #tellDraining(): void {
     this.#drainStarted = true;
-    this.#draining.abort();
+    this.#draining?.abort();
   }
 
   heartbeat(elapsed: number, options: HeartbeatOptions): void {
@@ -462,6 +483,10 @@ export class ServedConnection<Principal>
       handlerRuns: !this.#run.settled || (this.#forced?.handlerRuns ?? false),
     };
   }
+}
+
+function unheard(): ConnectionGoneError {
+  return gone("Nobody can hear an answer any more");
 }
 
 function gone(what: string): ConnectionGoneError {

@@ -16,6 +16,8 @@ interface Silent {
   acceptedAt: number;
   /** Never asked for anything. */
   isNew: boolean;
+  /** Our listener to the socket's 'close'. It goes when the socket is silent no more: upgraded ones live for long. */
+  onClose: () => void;
 }
 
 /** Accepted sockets whose first request has not come yet. */
@@ -23,8 +25,6 @@ export class Doorway {
   readonly #owner: DoorwayOwner;
   readonly #timeout: number;
   readonly #silent = new Map<Duplex, Silent>();
-  /** Those whose 'close' we listen to. */
-  readonly #watched = new WeakSet<Duplex>();
   #accepted = 0;
 
   /** `timeout`: ms until a silent socket is refused; Infinity when that is somebody else's business. */
@@ -47,29 +47,32 @@ export class Doorway {
     this.#accepted++;
     const refuse = (): void => this.#owner.refusals.refuse(socket, 408, "The handshake took too long.");
     const timer = this.#timeout === Infinity ? undefined : setTimeout(refuse, this.#timeout);
-    this.#note(socket, { timer, acceptedAt: now(), isNew: true });
+    this.#note(socket, timer, true);
   }
 
   /** A socket is silent again; it need not have entered here, when it is older than this doorway. */
   comeBack(socket: Duplex): void {
-    this.#note(socket, { timer: undefined, acceptedAt: now(), isNew: false });
+    this.#note(socket, undefined, false);
   }
 
-  #note(socket: Duplex, entry: Silent): void {
-    this.#silent.set(socket, entry);
-    if (this.#watched.has(socket)) return;
-    this.#watched.add(socket);
-    socket.once("close", () => {
-      if (this.leave(socket) !== undefined) this.#owner.onGuestGone();
-    });
+  #note(socket: Duplex, timer: NodeJS.Timeout | undefined, isNew: boolean): void {
+    this.leave(socket);
+    const onClose = (): void => {
+      this.leave(socket);
+      this.#owner.onGuestGone();
+    };
+    this.#silent.set(socket, { timer, acceptedAt: now(), isNew, onClose });
+    socket.on("close", onClose);
   }
 
   /** The socket has asked for something. Returns when it was accepted, if that was seen and it was silent until now. */
   leave(socket: Duplex): number | undefined {
     const entry = this.#silent.get(socket);
-    clearTimeout(entry?.timer);
+    if (entry === undefined) return undefined;
+    clearTimeout(entry.timer);
     this.#silent.delete(socket);
-    return entry?.acceptedAt;
+    socket.off("close", entry.onClose);
+    return entry.acceptedAt;
   }
 
   refuseSilent(): void {

@@ -28,18 +28,22 @@ export interface InboxOwner {
   onInflateFailed(violation: Violation, droppedBehind: number): void;
 }
 
+/** A loop that waits for its next message, and the one that waits behind it. */
 interface Waiter {
-  iterator: MessageIterator;
-  resolve: (result: IteratorResult<Message, void>) => void;
+  readonly iterator: MessageIterator;
+  readonly resolve: (result: IteratorResult<Message, void>) => void;
+  next: Waiter | undefined;
 }
 
 export class Inbox implements MessageSource {
   readonly #owner: InboxOwner;
   readonly #limit: InboxLimit;
   readonly #compression: Compression | undefined;
-  readonly #queue = new MessageQueue();
+  /** Undefined while nothing waits: most connections of a server are idle, or faster than their peer. */
+  #queue: MessageQueue | undefined;
   #inflating = false;
-  #waiters: Waiter[] = [];
+  #firstWaiter: Waiter | undefined;
+  #lastWaiter: Waiter | undefined;
   #inHand = 0;
   #full = false;
   #cut = false;
@@ -52,7 +56,7 @@ export class Inbox implements MessageSource {
 
   /** Messages that wait to be started. */
   get queued(): number {
-    return this.#queue.length;
+    return this.#queue?.length ?? 0;
   }
 
   /** Messages that were started and are not finished. */
@@ -71,36 +75,66 @@ export class Inbox implements MessageSource {
   }
 
   push(message: Message): void {
-    this.#queue.push(message);
-    this.deliver();
+    const waiter = this.#firstWaiter;
+    if (waiter !== undefined && this.#queue === undefined && this.#owner.mayDeliver()) {
+      // It need not be queued: a loop that is faster than its peer always waits already.
+      this.#removeFirstWaiter();
+      this.#noteStarted(waiter.iterator);
+      waiter.resolve({ value: message, done: false });
+    } else {
+      this.#enqueue(message);
+    }
   }
 
   pushCompressed(payload: Buffer, isText: boolean): void {
-    this.#queue.push(new CompressedMessage(payload, isText));
+    this.#enqueue(new CompressedMessage(payload, isText));
     this.#inflateNext();
+  }
+
+  #enqueue(message: Message | CompressedMessage): void {
+    this.#queue ??= new MessageQueue();
+    this.#queue.push(message);
   }
 
   /** Looks at the limit; called when all messages of a chunk have been pushed. */
   checkLimit(): void {
-    if (this.#full || this.#cut) return;
+    if (this.#full || this.#cut || this.#queue === undefined) return;
     if (this.#queue.charged < this.#limit.bytes && this.#queue.length < this.#limit.messages) return;
     this.#full = true;
     this.#owner.onInboxFull();
   }
 
   take(iterator: MessageIterator): Promise<IteratorResult<Message, void>> {
-    if (this.#waiters.length === 0 && this.#owner.mayDeliver()) {
-      if (this.#queue.ready > 0) return Promise.resolve({ value: this.#start(iterator), done: false });
+    if (this.#firstWaiter === undefined && this.#owner.mayDeliver()) {
+      if (this.#queue !== undefined && this.#queue.ready > 0)
+        return Promise.resolve({ value: this.#start(this.#queue, iterator), done: false });
       if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
     }
-    return new Promise((resolve) => this.#waiters.push({ iterator, resolve }));
+    return new Promise((resolve) => this.#addWaiter({ iterator, resolve, next: undefined }));
   }
 
   release(iterator: MessageIterator): void {
-    const waiting = this.#waiters.filter((waiter) => waiter.iterator === iterator);
-    if (waiting.length === 0) return;
-    this.#waiters = this.#waiters.filter((waiter) => waiter.iterator !== iterator);
-    for (const { resolve } of waiting) resolve({ value: undefined, done: true });
+    let waiter = this.#firstWaiter;
+    this.#firstWaiter = undefined;
+    this.#lastWaiter = undefined;
+    while (waiter !== undefined) {
+      const { next } = waiter;
+      if (waiter.iterator === iterator) waiter.resolve({ value: undefined, done: true });
+      else this.#addWaiter(waiter);
+      waiter = next;
+    }
+  }
+
+  #addWaiter(waiter: Waiter): void {
+    waiter.next = undefined;
+    if (this.#lastWaiter === undefined) this.#firstWaiter = waiter;
+    else this.#lastWaiter.next = waiter;
+    this.#lastWaiter = waiter;
+  }
+
+  #removeFirstWaiter(): void {
+    this.#firstWaiter = this.#firstWaiter!.next;
+    if (this.#firstWaiter === undefined) this.#lastWaiter = undefined;
   }
 
   finish(messages: number): void {
@@ -113,12 +147,14 @@ export class Inbox implements MessageSource {
 
   /** Gives loops that wait what there is for them. */
   deliver(): void {
-    while (this.#waiters.length > 0 && this.#owner.mayDeliver()) {
-      if (this.#queue.ready > 0) {
-        const { iterator, resolve } = this.#waiters.shift()!;
-        resolve({ value: this.#start(iterator), done: false });
+    let waiter: Waiter | undefined;
+    while ((waiter = this.#firstWaiter) !== undefined && this.#owner.mayDeliver()) {
+      if (this.#queue !== undefined && this.#queue.ready > 0) {
+        this.#removeFirstWaiter();
+        waiter.resolve({ value: this.#start(this.#queue, waiter.iterator), done: false });
       } else if (this.#isOver) {
-        this.#waiters.shift()!.resolve({ value: undefined, done: true });
+        this.#removeFirstWaiter();
+        waiter.resolve({ value: undefined, done: true });
       } else {
         return;
       }
@@ -126,7 +162,7 @@ export class Inbox implements MessageSource {
   }
 
   get #isOver(): boolean {
-    return this.#cut && this.#queue.length === 0;
+    return this.#cut && this.#queue === undefined;
   }
 
   /** Takes nothing more: what is queued is still delivered, then loops end. */
@@ -138,43 +174,50 @@ export class Inbox implements MessageSource {
 
   /** Drops what is queued, and returns how many messages that was. */
   clear(): number {
-    const dropped = this.#queue.clear();
+    const dropped = this.queued;
+    this.#queue = undefined;
     this.#becomeLow();
     this.deliver();
     return dropped;
   }
 
-  #start(iterator: MessageIterator): Message {
-    const message = this.#queue.shift();
-    iterator.inHand++;
-    this.#inHand++;
-    if (this.#queue.charged <= this.#limit.bytes / 2 && this.#queue.length <= this.#limit.messages / 2) {
-      this.#becomeLow();
-    }
+  #start(queue: MessageQueue, iterator: MessageIterator): Message {
+    const message = queue.shift();
+    this.#noteStarted(iterator);
+    if (queue.length === 0) this.#queue = undefined;
+    if (queue.charged <= this.#limit.bytes / 2 && queue.length <= this.#limit.messages / 2) this.#becomeLow();
     this.#inflateNext();
     return message;
   }
 
+  #noteStarted(iterator: MessageIterator): void {
+    iterator.inHand++;
+    this.#inHand++;
+  }
+
   /** Inflates the next message, if it is the next to be started or there is room to have it ready before that. */
   #inflateNext(): void {
+    if (this.#compression === undefined || this.#queue === undefined) return;
     const next = this.#queue.firstCompressed;
     if (next === undefined || this.#inflating) return;
     if (this.#queue.ready > 0 && this.#queue.charged >= this.#limit.bytes) return;
     this.#inflating = true;
-    this.#compression!.inflate(next.payload, next.isText, (result) => {
+    this.#compression.inflate(next.payload, next.isText, (result) => {
       this.#inflating = false;
       // Unless the queue was dropped meanwhile: then nothing is started any more.
-      if (this.#queue.firstCompressed === next) this.#takeInflated(result);
+      if (this.#queue?.firstCompressed === next) this.#takeInflated(this.#queue, result);
     });
   }
 
-  #takeInflated(result: Message | Violation): void {
+  #takeInflated(queue: MessageQueue, result: Message | Violation): void {
     if (typeof result === "object" && "violated" in result) {
-      this.#owner.onInflateFailed(result, this.#queue.dropFromFirstCompressed());
+      const droppedBehind = queue.dropFromFirstCompressed();
+      if (queue.length === 0) this.#queue = undefined;
+      this.#owner.onInflateFailed(result, droppedBehind);
       this.deliver();
       return;
     }
-    this.#queue.inflateFirst(result);
+    queue.inflateFirst(result);
     this.deliver();
     this.checkLimit();
     this.#inflateNext();

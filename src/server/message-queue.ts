@@ -96,9 +96,7 @@ export class MessageQueue {
     // It must not be kept alive from here until the array is compacted.
     this.#messages[this.#head] = "";
     this.#head++;
-    if (this.#head === this.#messages.length) {
-      this.clear();
-    } else if (this.#head >= 1024) {
+    if (this.#head >= 1024) {
       this.#messages.splice(0, this.#head);
       this.#charges.splice(0, this.#head);
       this.#firstCompressed -= this.#head;
@@ -113,17 +111,5 @@ export class MessageQueue {
     for (const charge of this.#charges.splice(this.#firstCompressed)) this.#charged -= charge;
     this.#messages.length = this.#firstCompressed;
     return dropped - 1;
-  }
-
-  /** Empties it and returns how many messages waited. */
-  clear(): number {
-    const { length } = this;
-    this.#messages = [];
-    this.#charges = [];
-    this.#head = 0;
-    this.#firstCompressed = 0;
-    this.#charged = 0;
-    this.#chunk = undefined;
-    return length;
   }
 }

@@ -1,5 +1,6 @@
 /** The options of a server, and their defaults in one object. How they are checked: option-checks.ts. */
 import { drainDefaults, type DrainOptions } from "../drain/options.js";
+import type { DecoderOptions } from "../wire/decoder.js";
 import type { RequestHead } from "../wire/handshake.js";
 import { compressionDefaults, type CompressionNegotiator, type CompressionOptions } from "./compression.js";
 import type { Connection } from "./handler.js";
@@ -93,8 +94,8 @@ export interface ResolvedOptions<Principal> {
   protocols: readonly string[] | ProtocolChoice;
   origins: readonly string[] | "*" | undefined;
   authenticate: ServerOptions<Principal>["authenticate"];
-  maxPayload: number;
-  maxFragments: number;
+  /** What connections without compression accept. One object for all of them. */
+  decoding: DecoderOptions;
   maxConnections: number;
   inboxLimit: InboxLimit;
   highWaterMark: number;

@@ -61,6 +61,9 @@ interface Segment {
   nonce: number;
 }
 
+/** What an outbox has when nothing waits: most connections of a server are idle. */
+const NOTHING: never[] = [];
+
 /** A message that is encoded once and sent to many. */
 export type EncodedMessage = readonly Readonly<Segment>[];
 
@@ -119,7 +122,7 @@ export class Outbox {
   readonly #socket: Duplex;
   readonly #owner: OutboxOwner;
 
-  #segments: Segment[] = [];
+  #segments: Segment[] = NOTHING;
   /** Bytes in `#segments` and in the run. */
   #waitingBytes = 0;
 
@@ -135,10 +138,12 @@ export class Outbox {
   #writingMessages = 0;
   #writtenSincePing = 0;
   #writtenNonce = 0;
-  #flushScheduled = false;
+  #flushIsScheduled = false;
   #pong: Buffer | undefined;
   #endRequested = false;
   #ended = false;
+  /** Made for the first write: most connections of a server are idle. */
+  #onWritten: ((error?: Error | null) => void) | undefined;
 
   constructor(socket: Duplex, owner: OutboxOwner) {
     this.#socket = socket;
@@ -181,7 +186,7 @@ export class Outbox {
   sendEncoded(message: EncodedMessage): void {
     this.#cutRun();
     for (const segment of message) {
-      this.#segments.push(segment);
+      this.#addSegment(segment);
       this.#waitingBytes += segment.bytes.length;
     }
     this.#scheduleFlush();
@@ -219,7 +224,7 @@ export class Outbox {
     this.#socket.uncork();
     this.#writingBytes += this.#waitingBytes;
     this.#writingMessages += this.#segments.reduce((sum, segment) => sum + segment.messages, 0);
-    this.#segments = [];
+    this.#segments = NOTHING;
     this.#waitingBytes = 0;
     this.#endRequested = true;
     this.#ended = true;
@@ -259,21 +264,30 @@ export class Outbox {
     if (this.#runSlab === undefined) return;
     const bytes = this.#runSlab.buffer.subarray(this.#runStart, this.#runEnd);
     const [messages, nonce] = [this.#runMessages, this.#runNonce];
-    this.#segments.push({ bytes, messages, startsFrame: true, endsFrame: true, nonce });
+    this.#addSegment({ bytes, messages, startsFrame: true, endsFrame: true, nonce });
     this.#runSlab = undefined;
     this.#runMessages = 0;
     this.#runNonce = 0;
   }
 
-  #scheduleFlush(): void {
-    if (this.#flushScheduled) return;
-    this.#flushScheduled = true;
-    // Runs when the microtasks of this turn are done: all handlers that a chunk has woken have sent by then.
-    process.nextTick(this.#flush);
+  #addSegment(segment: Segment): void {
+    if (this.#segments.length === 0) this.#segments = [segment];
+    else this.#segments.push(segment);
   }
 
-  readonly #flush = (): void => {
-    this.#flushScheduled = false;
+  #scheduleFlush(): void {
+    if (this.#flushIsScheduled) return;
+    this.#flushIsScheduled = true;
+    // Runs when the microtasks of this turn are done: all handlers that a chunk has woken have sent by then.
+    process.nextTick(Outbox.#flushScheduled, this);
+  }
+
+  static #flushScheduled(outbox: Outbox): void {
+    outbox.#flushIsScheduled = false;
+    outbox.#flush();
+  }
+
+  #flush(): void {
     if (this.#writingBytes > 0 || this.#ended || this.#socket.destroyed) return;
     this.#cutRun();
     const batch = this.#takeBatch();
@@ -283,6 +297,7 @@ export class Outbox {
       this.#socket.end();
       return;
     }
+    this.#onWritten ??= (error) => this.#takeWritten(error);
     if (batch.length === 1) {
       this.#socket.write(batch[0]!, this.#onWritten);
       return;
@@ -291,7 +306,7 @@ export class Outbox {
     for (let index = 0; index < batch.length - 1; index++) this.#socket.write(batch[index]!);
     this.#socket.write(batch[batch.length - 1]!, this.#onWritten);
     this.#socket.uncork();
-  };
+  }
 
   /** Takes what goes out with the next write, and counts it as being written. */
   #takeBatch(): Buffer[] {
@@ -321,14 +336,14 @@ export class Outbox {
       this.#writingMessages += segment.messages;
       this.#writtenNonce = Math.max(this.#writtenNonce, segment.nonce);
     }
-    if (taken === this.#segments.length) this.#segments = [];
+    if (taken === this.#segments.length) this.#segments = NOTHING;
     else this.#segments.splice(0, taken);
     this.#writtenSincePing += bytes;
     this.#writingBytes = bytes;
     return batch;
   }
 
-  readonly #onWritten = (error?: Error | null): void => {
+  #takeWritten(error: Error | null | undefined): void {
     // A write that failed leaves its bytes counted as unsent; the socket's 'close' follows. Node calls back without an
     // error for one that was cancelled with its socket.
     if (error || this.#ended || this.#socket.destroyed) return;
@@ -337,7 +352,7 @@ export class Outbox {
     if (this.#waitingBytes > 0 || this.#pong !== undefined || this.#endRequested) this.#flush();
     else this.#ownSlab = undefined;
     this.#owner.onWritten();
-  };
+  }
 }
 
 function reserveShared(length: number): Slab {

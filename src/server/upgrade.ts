@@ -31,6 +31,9 @@ export interface UpgradeHost<Principal> {
   onUpgradeSettled(): void;
 }
 
+/** Errors of a socket are followed by 'close', where they are dealt with. (One function: it holds no socket alive.) */
+const ignoreError = (): void => {};
+
 let connectionCount = 0;
 
 /** Bytes that a client may send ahead of the answer to its handshake; then its socket is not read. */
@@ -78,25 +81,17 @@ export class Upgrades<Principal> {
 
   /** Answers an upgrade request. `acceptedAt` is when its socket was accepted: the handshake's time runs from there. */
   handle(message: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void {
-    // Its errors are followed by 'close', where they are dealt with.
-    socket.on("error", () => {});
+    socket.on("error", ignoreError);
     // Refused already, for being late or for what came before it; Node's parser does not know that.
     if (!socket.writable) return;
     const request = headOf(message);
     const handshake = this.#check(request, socket);
     if (handshake === undefined) return;
-    const { authenticate } = this.#host.options;
-    if (authenticate === undefined) {
+    if (this.#host.options.authenticate === undefined) {
       this.#open(request, handshake, socket, head, undefined as Principal);
-      return;
+    } else {
+      void this.#openWhenAuthenticated(request, handshake, socket, head, acceptedAt);
     }
-    const early = new EarlyBytes(socket, head);
-    void this.#authenticate(request, socket, acceptedAt).then((principal) => {
-      this.#waiting.delete(socket);
-      const bytes = early.take();
-      if (principal !== undefined) this.#open(request, handshake, socket, bytes, principal.value);
-      this.#host.onUpgradeSettled();
-    });
   }
 
   /** Refuses every handshake that still waits. */
@@ -132,6 +127,21 @@ export class Upgrades<Principal> {
     if (origins === undefined) return isSameHost(origin, String(host));
     const normalized = normalizeOrigin(origin);
     return normalized !== undefined && origins.includes(normalized);
+  }
+
+  async #openWhenAuthenticated(
+    request: RequestHead,
+    handshake: Handshake,
+    socket: Duplex,
+    head: Buffer,
+    acceptedAt: number,
+  ): Promise<void> {
+    const early = new EarlyBytes(socket, head);
+    const principal = await this.#authenticate(request, socket, acceptedAt);
+    this.#waiting.delete(socket);
+    const bytes = early.take();
+    if (principal !== undefined) this.#open(request, handshake, socket, bytes, principal.value);
+    this.#host.onUpgradeSettled();
   }
 
   /** The principal, or undefined when the handshake is refused or its socket gone. */
@@ -208,8 +218,10 @@ export class Upgrades<Principal> {
     // Frames leave as whole writes once per tick; Nagle would only hold them back.
     setNoDelay?.call(socket as Socket, true);
     socket.write(switchingProtocols(handshake.key, protocol, agreed?.header));
+    // From here on the connection listens.
+    socket.off("error", ignoreError);
     this.#host.open(socket, head, {
-      id: String(++connectionCount),
+      number: ++connectionCount,
       request,
       protocol: protocol ?? "",
       principal,
