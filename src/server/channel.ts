@@ -52,7 +52,8 @@ export class Channel implements DecoderSink, OutboxOwner {
   readonly #socket: ChannelStream;
   readonly #owner: ChannelOwner;
   readonly #decoder: Decoder;
-  readonly #outbox: Outbox | CompressingOutbox;
+  /** Made for the first frame that is sent. */
+  #madeOutbox: Outbox | CompressingOutbox | undefined;
   #pings = 0;
   #progressPings = 0;
   #progressPongs = 0;
@@ -69,14 +70,16 @@ export class Channel implements DecoderSink, OutboxOwner {
   ) {
     this.#socket = Object.assign(socket, { [channelOf]: this });
     this.#owner = owner;
-    const outbox = new Outbox(socket, this);
     if (compression === undefined) {
       this.#decoder = new Decoder(this, decoding);
-      this.#outbox = outbox;
     } else {
       this.#decoder = new Decoder(this, { ...decoding, compression: true });
-      this.#outbox = new CompressingOutbox(outbox, compression);
+      this.#madeOutbox = new CompressingOutbox(new Outbox(socket, this), compression);
     }
+  }
+
+  get #outbox(): Outbox | CompressingOutbox {
+    return (this.#madeOutbox ??= new Outbox(this.#socket, this));
   }
 
   /** Begins to read; `head` is what came behind the handshake. */
@@ -93,17 +96,17 @@ export class Channel implements DecoderSink, OutboxOwner {
 
   /** Bytes accepted for sending and not yet taken by the kernel. */
   get bufferedAmount(): number {
-    return this.#outbox.bufferedAmount;
+    return this.#madeOutbox?.bufferedAmount ?? 0;
   }
 
   /** Messages accepted for sending that are not wholly with the kernel. */
   get bufferedMessages(): number {
-    return this.#outbox.bufferedMessages;
+    return this.#madeOutbox?.bufferedMessages ?? 0;
   }
 
   /** Whether something that is to be sent waits for us, and not for the peer. */
   get isCompressing(): boolean {
-    return this.#outbox instanceof CompressingOutbox && this.#outbox.isCompressing;
+    return this.#madeOutbox instanceof CompressingOutbox && this.#madeOutbox.isCompressing;
   }
 
   /** True when no frame and no fragmented message is partial. */

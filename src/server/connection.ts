@@ -98,6 +98,8 @@ export class ServedConnection<Principal>
     this.#host = host;
     this.#number = info.number;
     this.#request = JSON.stringify(info.request);
+    // V8 makes it of several pieces; asked for a character it puts them together, and lets go of them.
+    this.#request.charCodeAt(0);
     this.protocol = info.protocol;
     this.principal = info.principal;
     this.remoteAddress = info.remoteAddress;
