@@ -47,6 +47,28 @@ const channelOf = Symbol("lastcall.channel");
 
 type ChannelStream = Duplex & { [channelOf]: Channel };
 
+// A closure for each listener would cost an idle connection more than its channel does.
+
+function takeChunk(this: ChannelStream, chunk: Buffer): void {
+  this[channelOf].takeChunk(chunk);
+}
+
+function takeEnd(this: ChannelStream): void {
+  this[channelOf].takeEnd();
+}
+
+function takeError(this: ChannelStream, error: Error): void {
+  this[channelOf].takeError(error);
+}
+
+function takeClosed(this: ChannelStream): void {
+  this[channelOf].takeClosed();
+}
+
+function readOn(channel: Channel): void {
+  channel.readOn();
+}
+
 /** A WebSocket on one stream. */
 export class Channel implements DecoderSink, OutboxOwner {
   readonly #socket: ChannelStream;
@@ -85,13 +107,13 @@ export class Channel implements DecoderSink, OutboxOwner {
   /** Begins to read; `head` is what came behind the handshake. */
   start(head: Buffer): void {
     const socket = this.#socket;
-    socket.on("data", Channel.#onData);
+    socket.on("data", takeChunk);
     // It may have been paused while `authenticate` was waited for.
     socket.resume();
-    socket.on("end", Channel.#onEnd);
-    socket.on("error", Channel.#onError);
-    socket.on("close", Channel.#onClose);
-    if (head.length > 0) this.#take(head);
+    socket.on("end", takeEnd);
+    socket.on("error", takeError);
+    socket.on("close", takeClosed);
+    if (head.length > 0) this.takeChunk(head);
   }
 
   /** Bytes accepted for sending and not yet taken by the kernel. */
@@ -170,11 +192,12 @@ export class Channel implements DecoderSink, OutboxOwner {
    */
   resume(): void {
     this.#paused = false;
-    setImmediate(Channel.#readOn, this);
+    setImmediate(readOn, this);
   }
 
-  static #readOn(channel: Channel): void {
-    if (!channel.#paused) channel.#socket.resume();
+  /** The second half of `resume`, unless `pause` was called since. */
+  readOn(): void {
+    if (!this.#paused) this.#socket.resume();
   }
 
   destroy(): void {
@@ -182,29 +205,24 @@ export class Channel implements DecoderSink, OutboxOwner {
     this.#socket.destroy();
   }
 
-  // From the socket. A closure for each would cost an idle connection more than its channel does.
+  // From the socket
 
-  static #onData(this: ChannelStream, chunk: Buffer): void {
-    this[channelOf].#take(chunk);
-  }
-
-  static #onEnd(this: ChannelStream): void {
-    this[channelOf].#owner.onPeerEnd();
-  }
-
-  static #onError(this: ChannelStream, error: Error): void {
-    this[channelOf].#error ??= error;
-  }
-
-  static #onClose(this: ChannelStream): void {
-    const channel = this[channelOf];
-    channel.#owner.onSocketClosed(channel.#error);
-  }
-
-  #take(chunk: Buffer): void {
+  takeChunk(chunk: Buffer): void {
     if (this.#decoder.finished) this.#takeLateAnswer();
     this.#decoder.push(chunk);
     this.#owner.onRead();
+  }
+
+  takeEnd(): void {
+    this.#owner.onPeerEnd();
+  }
+
+  takeError(error: Error): void {
+    this.#error ??= error;
+  }
+
+  takeClosed(): void {
+    this.#owner.onSocketClosed(this.#error);
   }
 
   // From the decoder

@@ -282,7 +282,7 @@ export class Outbox {
     process.nextTick(Outbox.#flushScheduled, this);
   }
 
-  static #flushScheduled(outbox: Outbox): void {
+  static #flushScheduled(this: void, outbox: Outbox): void {
     outbox.#flushIsScheduled = false;
     outbox.#flush();
   }

@@ -30,7 +30,15 @@ export function applyMask(data: Buffer, start: number, end: number, mask: number
     keyBytes[2] = key >>> 16;
     keyBytes[3] = key >>> 24;
     const word = keyWord[0]!;
-    for (let index = 0; index < words.length; index++) words[index]! ^= word;
+    // Four words at a time: half the time of one by one (measured: docs/decisions.md).
+    const fours = words.length & ~3;
+    for (let index = 0; index < fours; index += 4) {
+      words[index]! ^= word;
+      words[index + 1]! ^= word;
+      words[index + 2]! ^= word;
+      words[index + 3]! ^= word;
+    }
+    for (let index = fours; index < words.length; index++) words[index]! ^= word;
     position += words.length * 4;
   }
   for (; position + 3 < end; position += 4) {
