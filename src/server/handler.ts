@@ -114,7 +114,9 @@ export function each<Principal = undefined>(
         const { value: message, done } = await messages.next();
         waiting.delete(messages);
         if (done) return;
-        const reply = await serve(message, connection);
+        const served = serve(message, connection);
+        // A wait for what is there already would cost as much as the whole of the rest.
+        const reply = isPromiseLike(served) ? await served : served;
         if (reply !== undefined) connection.send(reply);
       }
     };
@@ -132,4 +134,10 @@ export function each<Principal = undefined>(
     const workers = await Promise.allSettled(Array.from({ length: concurrency }, workOrFail));
     for (const worker of workers) if (worker.status === "rejected") throw worker.reason;
   };
+}
+
+function isPromiseLike(
+  served: Reply | undefined | void | Promise<Reply | undefined | void>,
+): served is Promise<Reply | undefined | void> {
+  return typeof served === "object" && served !== null && "then" in served;
 }

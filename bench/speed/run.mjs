@@ -1,0 +1,139 @@
+/**
+ * Measures lastcall, `ws`, uWebSockets.js and two controls, and writes docs/performance.md.
+ *
+ *   npm ci && npm run bench                        everything: about 45 minutes, on a machine that does nothing else
+ *   npm run bench -- --only "8 KiB" --rounds 3     workloads whose name contains that; nothing is written
+ *   npm run bench -- --subject ws --subject uws    with ours, only these
+ *   npm run bench -- --node 24                     the servers on another line of Node, from npm
+ *   npm run bench -- --only "8 KiB" --profile      where ours spends its time, by function
+ *   npm run bench -- --render                      writes the page again, from what was measured last
+ *
+ * In each round every subject has its turn, one behind the other, and a ratio is one of figures of the same round: what
+ * slows the machine for a minute slows both. The order is another in each round.
+ */
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpus, release, totalmem } from "node:os";
+import { parseArgs } from "node:util";
+import { installNode, LINES } from "../../scripts/nodes.mjs";
+import { profileOf } from "./profile.mjs";
+import { writePage } from "./page.mjs";
+import { ratiosOf, spreadOf } from "./ratios.mjs";
+import { OURS, subjects } from "./subjects.mjs";
+import { workloads } from "./workloads.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", multiple: true },
+    subject: { type: "string", multiple: true },
+    rounds: { type: "string" },
+    node: { type: "string" },
+    profile: { type: "boolean" },
+    render: { type: "boolean" },
+    save: { type: "boolean" },
+  },
+});
+
+const line = options.node ?? process.versions.node.split(".")[0];
+const node = options.node === undefined ? process.execPath : await installNode(LINES[line]);
+const chosen = workloads.filter(
+  ({ name }) => options.only === undefined || options.only.some((part) => name.includes(part)),
+);
+const results = new URL(`results/node-${line}.json`, import.meta.url);
+
+if (options.render) {
+  writePage();
+} else if (options.profile) {
+  for (const workload of chosen) {
+    for (const subject of options.subject ?? [OURS]) {
+      console.log(`\n${workload.name}, ${subject}\n\n${await profileOf(workload, subject, node)}`);
+    }
+  }
+} else {
+  const isWhole = options.subject === undefined && options.rounds === undefined;
+  for (const workload of chosen) {
+    const runs = await measure(workload);
+    print(workload, runs);
+    // Kept workload by workload: what comes later may be broken off.
+    if (isWhole && (options.only === undefined || options.save)) save(workload, runs);
+  }
+  if (isWhole && options.only === undefined) writePage();
+}
+
+async function measure(workload) {
+  const names = (workload.subjects ?? Object.keys(subjects)).filter(
+    (name) => options.subject === undefined || name === OURS || options.subject.includes(name),
+  );
+  const runs = [];
+  const rounds = Number(options.rounds ?? workload.rounds);
+  for (let round = 0; round < rounds; round++) {
+    for (let index = 0; index < names.length; index++) {
+      const subject = names[(index + round) % names.length];
+      try {
+        const seen = await workload.run(subject, { node, nodeOptions: [] });
+        runs.push({ round, subject, ...seen });
+        console.error(
+          `${workload.name}, round ${round + 1}: ${subject} ${seen.figure.toFixed(3)} ${workload.unit}`,
+        );
+      } catch (error) {
+        // Old native builds load on old Node only. That a subject cannot run is a result too.
+        runs.push({ round, subject, failed: error.message.split("\n")[0] });
+        console.error(`${workload.name}, round ${round + 1}: ${subject} failed: ${error.message}`);
+      }
+    }
+  }
+  return runs;
+}
+
+function print(workload, runs) {
+  console.log(`\n${workload.name} (${workload.unit})`);
+  const names = [...new Set(runs.map(({ subject }) => subject))];
+  const rows = names.map((name) => {
+    const figures = spreadOf(runs.filter(({ subject, failed }) => subject === name && failed === undefined));
+    const ratios = ratiosOf(runs, OURS, name);
+    return {
+      subject: name,
+      figure: figures?.median.toPrecision(3),
+      ...(ratios && {
+        ratio: ratios.median.toFixed(2),
+        min: ratios.min.toFixed(2),
+        max: ratios.max.toFixed(2),
+      }),
+    };
+  });
+  console.table(rows);
+}
+
+function save(workload, runs) {
+  mkdirSync(new URL(".", results), { recursive: true });
+  let saved;
+  try {
+    saved = JSON.parse(readFileSync(results, "utf8"));
+  } catch {
+    saved = { workloads: {} };
+  }
+  saved.node = execFileSync(node, ["--version"], { encoding: "utf8" }).trim().slice(1);
+  saved.machine = {
+    processor: cpus()[0].model.trim(),
+    cores: cpus().length,
+    memory: totalmem(),
+    system: `Linux ${release().split("-")[0]}`,
+  };
+  saved.versions = versions();
+  const [date] = new Date().toISOString().split("T");
+  saved.workloads[workload.name] = { date, runs };
+  writeFileSync(results, `${JSON.stringify(saved)}\n`);
+}
+
+function versions() {
+  return {
+    lastcall: versionOf("../../package.json"),
+    ws: versionOf("../node_modules/ws/package.json"),
+    bufferutil: versionOf("../node_modules/bufferutil/package.json"),
+    uws: versionOf("../node_modules/@trufflesuite/uws-js-unofficial/package.json"),
+  };
+}
+
+function versionOf(path) {
+  return JSON.parse(readFileSync(new URL(path, import.meta.url), "utf8")).version;
+}
