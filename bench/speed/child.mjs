@@ -41,6 +41,10 @@ export class Child {
     });
   }
 
+  kill() {
+    this.#process.kill("SIGKILL");
+  }
+
   /** Ends it: by itself, so that it can write a profile first. */
   async end() {
     const { exitCode, signalCode } = this.#process;

@@ -4,8 +4,9 @@
  *   npm ci && npm run bench                        everything: about 45 minutes, on a machine that does nothing else
  *   npm run bench -- --only "8 KiB" --rounds 3     workloads whose name contains that; nothing is written
  *   npm run bench -- --subject ws --subject uws    with ours, only these
- *   npm run bench -- --node 24                     the servers on another line of Node, from npm
+ *   npm run bench -- --node 24 --rounds 3 --save   the servers on another line of Node, from npm
  *   npm run bench -- --only "8 KiB" --profile      where ours spends its time, by function
+ *   npm run bench -- --only "8 KiB" --save         the page is written, with these figures in place of their old ones
  *   npm run bench -- --render                      writes the page again, from what was measured last
  *
  * In each round every subject has its turn, one behind the other, and a ratio is one of figures of the same round: what
@@ -42,7 +43,7 @@ const chosen = workloads.filter(
 const results = new URL(`results/node-${line}.json`, import.meta.url);
 
 if (options.render) {
-  writePage();
+  await writePage();
 } else if (options.profile) {
   for (const workload of chosen) {
     for (const subject of options.subject ?? [OURS]) {
@@ -50,14 +51,14 @@ if (options.render) {
     }
   }
 } else {
-  const isWhole = options.subject === undefined && options.rounds === undefined;
+  const isWhole = options.subject === undefined && options.rounds === undefined && options.only === undefined;
   for (const workload of chosen) {
     const runs = await measure(workload);
     print(workload, runs);
     // Kept workload by workload: what comes later may be broken off.
-    if (isWhole && (options.only === undefined || options.save)) save(workload, runs);
+    if (isWhole || options.save) save(workload, runs);
   }
-  if (isWhole && options.only === undefined) writePage();
+  if (isWhole || options.save) await writePage();
 }
 
 async function measure(workload) {

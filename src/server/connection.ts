@@ -64,7 +64,7 @@ export class ServedConnection<Principal>
   readonly remoteAddress: string;
 
   readonly #number: number;
-  /** The head as JSON, until somebody asks for it: its strings and objects take twice the memory. */
+  /** The head, or as JSON until somebody asks for it: its strings and objects take twice the memory. */
   #request: string | RequestHead;
   readonly #host: ConnectionHost<Principal>;
   readonly #compression: Compression | undefined;
@@ -97,9 +97,10 @@ export class ServedConnection<Principal>
   constructor(host: ConnectionHost<Principal>, socket: Duplex, info: ConnectionInfo<Principal>) {
     this.#host = host;
     this.#number = info.number;
-    this.#request = JSON.stringify(info.request);
-    // V8 makes it of several pieces; asked for a character it puts them together, and lets go of them.
-    this.#request.charCodeAt(0);
+    const { authenticate, protocols } = host.options;
+    // Who has had the object in hand may have kept it, or put something of its own on it.
+    const wasSeen = authenticate !== undefined || typeof protocols === "function";
+    this.#request = wasSeen ? info.request : packed(info.request);
     this.protocol = info.protocol;
     this.principal = info.principal;
     this.remoteAddress = info.remoteAddress;
@@ -485,6 +486,13 @@ export class ServedConnection<Principal>
       handlerRuns: !this.#run.settled || (this.#forced?.handlerRuns ?? false),
     };
   }
+}
+
+function packed(request: RequestHead): string {
+  const json = JSON.stringify(request);
+  // V8 makes it of several pieces; asked for a character it puts them together, and lets go of them.
+  json.charCodeAt(0);
+  return json;
 }
 
 function unheard(): ConnectionGoneError {

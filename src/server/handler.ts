@@ -136,8 +136,10 @@ export function each<Principal = undefined>(
   };
 }
 
+/** Whether `await` would wait for it: some clients for remote calls return functions that have a `then`. */
 function isPromiseLike(
   served: Reply | undefined | void | Promise<Reply | undefined | void>,
 ): served is Promise<Reply | undefined | void> {
-  return typeof served === "object" && served !== null && "then" in served;
+  if (served === null || (typeof served !== "object" && typeof served !== "function")) return false;
+  return typeof (served as Partial<PromiseLike<unknown>>).then === "function";
 }

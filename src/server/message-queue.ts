@@ -15,7 +15,7 @@ export class CompressedMessage {
 /** What each message is charged beside its length: an empty message takes memory too. */
 const MESSAGE_OVERHEAD = 128;
 
-/** A queue of received messages. */
+/** A queue of received messages. Whoever has emptied it drops it: it keeps the memory of what it held. */
 export class MessageQueue {
   #messages: (Message | CompressedMessage)[] = [];
   #charges: number[] = [];

@@ -154,6 +154,25 @@ describe("each()", () => {
     client.destroy();
   });
 
+  test("waits for whatever has a `then`, as `await` does: also a function, or a proxy that makes it up", async () => {
+    const resolve = (reply: string) => (settle: (reply: string) => void) => settle(reply);
+    const { port } = await serve(
+      each((message) => {
+        const then = resolve(`re: ${message}`);
+        // oxlint-disable-next-line unicorn/no-thenable -- that is what is tested
+        const call = message === "function" ? Object.assign(() => {}, { then }) : {};
+        const thenable = message === "proxy" ? new Proxy(call, { get: () => then }) : call;
+        return thenable as unknown as Promise<string>;
+      }),
+    );
+    const client = await openRaw(port);
+    client.send("function");
+    client.send("proxy");
+    await client.received(2);
+    expect(client.messages).toEqual(["re: function", "re: proxy"]);
+    client.destroy();
+  });
+
   test("gives the function the connection, and a Buffer for a binary message", async () => {
     const seen: [Message, string][] = [];
     const { port } = await serve(

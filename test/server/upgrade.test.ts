@@ -163,6 +163,29 @@ describe("a page's origin", () => {
 });
 
 describe("what the handler knows", () => {
+  test("the handler sees the very request that authenticate or protocols saw, whatever was put on it", async () => {
+    for (const hook of ["authenticate", "protocols"] as const) {
+      let asked: RequestHead | undefined;
+      let seen: RequestHead | undefined;
+      const keep = (request: RequestHead): undefined => {
+        asked = request;
+        // Nothing that JSON could take.
+        Object.assign(request, { self: request });
+      };
+      const options =
+        hook === "authenticate"
+          ? { authenticate: (request: RequestHead) => (keep(request), "somebody") }
+          : { protocols: (_offered: unknown, request: RequestHead) => keep(request) };
+      const { port } = await serve(
+        (connection: Connection<unknown>) => void (seen = connection.request),
+        options,
+      );
+      const client = await ask(port, { "Sec-WebSocket-Protocol": "chat" });
+      expect(client.response?.status).toBe(101);
+      expect(seen).toBe(asked);
+    }
+  });
+
   test("the principal is what authenticate returned, or its promise resolved with", async () => {
     const principals: unknown[] = [];
     const { port } = await serve<{ name: string }>(
