@@ -87,7 +87,7 @@ function reached(ratios, most, suffix = "") {
   const { min, median, max } = ratios;
   const figures = `**${median.toFixed(2)}** (${min.toFixed(2)}–${max.toFixed(2)})${suffix}`;
   if (most === undefined) return figures;
-  return `${median <= most ? "✓" : "✗"} ${figures}; ≤ ${most}`;
+  return `${median <= most ? "✓" : "✗"} ${figures}; ≤ ${most.toFixed(2)}`;
 }
 
 /** A floor that may be passed by so much. */
@@ -117,14 +117,15 @@ function section({ name, what, unit }, runs) {
     const own = runs.filter((run) => run.subject === subject && run.failed === undefined);
     if (own.length === 0)
       return `| ${subjects[subject].title} | did not run |${" |".repeat(extras.length + 1)}`;
-    const { min, median, max } = spread(own.map(({ figure }) => figure));
+    const figures = spread(own.map(({ figure }) => figure).filter((figure) => figure !== null));
+    const shown = figures && `${digits(figures.median)} (${digits(figures.min)}–${digits(figures.max)})`;
     const ratios = subject === OURS ? undefined : ratiosOf(runs, OURS, subject);
     const ratio = ratios && `${ratios.median.toFixed(2)} (${ratios.min.toFixed(2)}–${ratios.max.toFixed(2)})`;
     const cells = extras.map(({ of, show }) => {
       const values = own.map(of).filter((value) => value !== undefined);
       return values.length === 0 ? "" : show(spread(values).median);
     });
-    return `| ${subjects[subject].title} | ${digits(median)} (${digits(min)}–${digits(max)}) | ${ratio ?? ""} |${cells.map((cell) => ` ${cell} |`).join("")}`;
+    return `| ${subjects[subject].title} | ${shown ?? "none"} | ${ratio ?? ""} |${cells.map((cell) => ` ${cell} |`).join("")}`;
   });
   const head = ["", unit, "ours ÷ it", ...extras.map(({ title }) => title)].join(" | ");
   return `#### ${name}

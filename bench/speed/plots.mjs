@@ -7,7 +7,7 @@ const STYLE = `<style>
 svg { --text:#1e2321; --faint:#59605b; --line:#dbd8ce; --ground:#fffefb; --ours:#27694a; --second:#c9821b; --third:#3a6ea5; --floor:#9aa29c; --floor2:#c9cec9; }
 @media (prefers-color-scheme: dark) { svg { --text:#e7eae7; --faint:#a2aaa4; --line:#3a403c; --ground:#141715; --ours:#7bc99b; --second:#e2b155; --third:#7fb0e6; --floor:#7c857f; --floor2:#545b56; } }
 </style>`;
-const FONT = 'system-ui, -apple-system, "Segoe UI", "DejaVu Sans", sans-serif';
+const FONT = "system-ui, -apple-system, 'Segoe UI', 'DejaVu Sans', sans-serif";
 const axis = {
   axisLine: { lineStyle: { color: "var(--line)" } },
   axisTick: { show: false },
@@ -18,14 +18,14 @@ const axis = {
 /** @param {{ title: string, categories: string[], series: { name: string, values: (number | undefined)[] }[] }} given */
 export function barPlot({ title, categories, series }) {
   return render(title, 90 + categories.length * 66, {
-    grid: { left: 200, right: 40, top: 80, bottom: 30 },
+    grid: { left: 235, right: 40, top: 80, bottom: 30 },
     xAxis: { type: "value", ...axis },
     yAxis: {
       type: "category",
       inverse: true,
       data: categories,
       ...axis,
-      axisLabel: { color: "var(--text)", width: 180, overflow: "break" },
+      axisLabel: { color: "var(--text)", width: 215, overflow: "break" },
     },
     series: series.map(({ name, values }, index) => ({
       type: "bar",
@@ -88,7 +88,14 @@ function render(title, height, option) {
       top: 8,
       textStyle: { color: "var(--text)", fontSize: 15, fontWeight: 600 },
     },
-    legend: { top: 38, left: 8, itemWidth: 14, itemHeight: 10, textStyle: { color: "var(--text)" } },
+    legend: {
+      top: 38,
+      left: 8,
+      itemGap: 36,
+      itemWidth: 14,
+      itemHeight: 10,
+      textStyle: { color: "var(--text)" },
+    },
     ...option,
   });
   const svg = chart.renderToSVGString();

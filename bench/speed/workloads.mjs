@@ -295,7 +295,9 @@ function drainUnderLoad({ connections, interval }) {
         const { time } = await server.ask("drain");
         const { unanswered, reset } = await gone;
         const latency = await load.ask("latency");
-        return { figure: latency.p99, before: before.p99, answered: latency.count, unanswered, reset, time };
+        // Where nothing was answered there is no such time.
+        const figure = latency.count === 0 ? Number.NaN : latency.p99;
+        return { figure, before: before.p99, answered: latency.count, unanswered, reset, time };
       }),
   };
 }

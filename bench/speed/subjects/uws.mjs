@@ -1,8 +1,17 @@
 /** uWebSockets.js, as its examples have it; the limits are wide enough for the messages of this bench. */
-import uws from "@trufflesuite/uws-js-unofficial";
+import { existsSync } from "node:fs";
+import { createRequire } from "node:module";
 import { listening } from "../listening.mjs";
 
 const MEGABYTE = 1024 * 1024;
+
+const require = createRequire(import.meta.url);
+const build = `uws_${process.platform}_${process.arch}_${process.versions.modules}.node`;
+const source = require.resolve("@trufflesuite/uws-js-unofficial");
+// Where it has no build it goes on with JavaScript, which is not what is to be measured.
+if (!existsSync(new URL(`../binaries/${build}`, `file://${source}`)))
+  throw new Error(`uWebSockets.js has no build for Node ${process.version}.`);
+const uws = require(source);
 
 export default async () => {
   const clients = new Set();
