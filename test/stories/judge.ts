@@ -74,12 +74,15 @@ function isForced({ report, story, tookFromClose }: Observed): boolean {
   return report.outcome === "forced" || tookFromClose !== undefined || report.duration >= deadline;
 }
 
+/** Node's timers may fire up to a millisecond early, and the report's duration is rounded. */
+const TIMER_SLACK = 2;
+
 /** When last call was, at the earliest; Infinity when there was none. */
 function lastCallAt({ story }: Observed): number {
   const called = story.interventions.map((each) =>
     each.call === "shutdown" ? each.after + 0.8 * each.options.deadline! : Infinity,
   );
-  return Math.min(story.drain.lastCall ?? 0.8 * story.drain.deadline!, ...called);
+  return Math.min(story.drain.lastCall ?? 0.8 * story.drain.deadline!, ...called) - TIMER_SLACK;
 }
 
 /** Whether all waits of the drain, one behind the other, fit three times into the deadline: then it is not reached. */
