@@ -1,11 +1,6 @@
 /** What many runs come to. */
 import { median } from "./workloads.mjs";
 
-/** @param {{ figure: number }[]} runs */
-export function spreadOf(runs, key = "figure") {
-  return spread(runs.map((run) => run[key]));
-}
-
 /** @param {number[]} numbers */
 export function spread(numbers) {
   if (numbers.length === 0) return undefined;
@@ -17,8 +12,8 @@ export function spread(numbers) {
  *
  * @param {{ round: number, subject: string, figure?: number }[]} runs
  */
-export function ratiosOf(runs, ours, other, key = "figure") {
-  const figureIn = (round, name) => runs.find((run) => run.round === round && run.subject === name)?.[key];
+export function ratiosOf(runs, ours, other) {
+  const figureIn = (round, name) => runs.find((run) => run.round === round && run.subject === name)?.figure;
   const rounds = [...new Set(runs.map(({ round }) => round))];
   const ratios = rounds.map((round) => figureIn(round, ours) / figureIn(round, other));
   return spread(ratios.filter((ratio) => Number.isFinite(ratio)));

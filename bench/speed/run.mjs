@@ -1,7 +1,7 @@
 /**
  * Measures lastcall, `ws`, uWebSockets.js and two controls, and writes docs/performance.md.
  *
- *   npm ci && npm run bench                        everything: about 45 minutes, on a machine that does nothing else
+ *   npm ci && npm run bench                        everything: about 40 minutes, on a machine that does nothing else
  *   npm run bench -- --only "8 KiB" --rounds 3     workloads whose name contains that; nothing is written
  *   npm run bench -- --subject ws --subject uws    with ours, only these
  *   npm run bench -- --node 24 --rounds 3 --save   the servers on another line of Node, from npm
@@ -19,7 +19,7 @@ import { parseArgs } from "node:util";
 import { installNode, LINES } from "../../scripts/nodes.mjs";
 import { profileOf } from "./profile.mjs";
 import { writePage } from "./page.mjs";
-import { ratiosOf, spreadOf } from "./ratios.mjs";
+import { ratiosOf, spread } from "./ratios.mjs";
 import { OURS, subjects } from "./subjects.mjs";
 import { workloads } from "./workloads.mjs";
 
@@ -90,7 +90,8 @@ function print(workload, runs) {
   console.log(`\n${workload.name} (${workload.unit})`);
   const names = [...new Set(runs.map(({ subject }) => subject))];
   const rows = names.map((name) => {
-    const figures = spreadOf(runs.filter(({ subject, failed }) => subject === name && failed === undefined));
+    const own = runs.filter(({ subject, failed }) => subject === name && failed === undefined);
+    const figures = spread(own.map(({ figure }) => figure));
     const ratios = ratiosOf(runs, OURS, name);
     return {
       subject: name,
