@@ -25,12 +25,9 @@ async function connectClients(port) {
 
 /** @param {NonNullable<Parameters<typeof createServer>[1]>["compression"]} compression */
 async function measure(compression) {
-  const server = createServer(
-    async (connection) => {
-      for await (const message of connection) connection.send(message);
-    },
-    { compression },
-  );
+  const server = createServer({ compression }, async (connection) => {
+    for await (const message of connection) connection.send(message);
+  });
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
   globalThis.gc?.();
   const before = process.memoryUsage().rss;

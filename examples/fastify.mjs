@@ -18,15 +18,12 @@ const { values } = parseArgs({
   },
 });
 
-const server = createServer(
-  async (connection) => {
-    for await (const message of connection) {
-      await sleep(Number(values.work));
-      connection.send(`done: ${message}`);
-    }
-  },
-  { path: "/ws", onError: (error) => console.error(error) },
-);
+const server = createServer({ path: "/ws", onError: (error) => console.error(error) }, async (connection) => {
+  for await (const message of connection) {
+    await sleep(Number(values.work));
+    connection.send(`done: ${message}`);
+  }
+});
 
 const app = fastify();
 app.get("/readyz", (_request, reply) => {

@@ -20,15 +20,12 @@ const { values } = parseArgs({
   },
 });
 
-const server = createServer(
-  async (connection) => {
-    for await (const message of connection) {
-      await sleep(Number(values.work));
-      connection.send(`done: ${message}`);
-    }
-  },
-  { onError: (error) => console.error(error) },
-);
+const server = createServer({ onError: (error) => console.error(error) }, async (connection) => {
+  for await (const message of connection) {
+    await sleep(Number(values.work));
+    connection.send(`done: ${message}`);
+  }
+});
 
 const https = createHttpsServer(
   { key: readFileSync(values.key), cert: readFileSync(values.cert) },

@@ -16,20 +16,17 @@ const { values } = parseArgs({
   },
 });
 
-const server = createServer(
-  async (connection) => {
-    // Aborted when the drain reaches this connection, or when its client is gone.
-    const over = AbortSignal.any([connection.draining, connection.signal]);
-    while (!over.aborted) {
-      connection.send(new Date().toISOString());
-      // Rejects when `over` aborts: nobody wants to wait for the rest of the interval then.
-      await sleep(Number(values.interval), undefined, { signal: over }).catch(() => {});
-    }
-    // Still sent before Close; to a client that is gone it is not, and `send` returns false.
-    connection.send("goodbye");
-  },
-  { onError: (error) => console.error(error) },
-);
+const server = createServer({ onError: (error) => console.error(error) }, async (connection) => {
+  // Aborted when the drain reaches this connection, or when its client is gone.
+  const over = AbortSignal.any([connection.draining, connection.signal]);
+  while (!over.aborted) {
+    connection.send(new Date().toISOString());
+    // Rejects when `over` aborts: nobody wants to wait for the rest of the interval then.
+    await sleep(Number(values.interval), undefined, { signal: over }).catch(() => {});
+  }
+  // Still sent before Close; to a client that is gone it is not, and `send` returns false.
+  connection.send("goodbye");
+});
 
 const signals = terminationSignals();
 const { port } = await server.listen({ port: Number(values.port), host: "127.0.0.1" });

@@ -22,16 +22,16 @@ const { values } = parseArgs({
 const effects = process.env["LASTCALL_EFFECTS"];
 
 const server = createServer(
+  {
+    drain: { deadline: Number(values.deadline) },
+    onError: (error) => console.error(error),
+  },
   async (connection) => {
     for await (const message of connection) {
       await sleep(Number(values.work));
       if (effects !== undefined) appendFileSync(effects, `${message}`.split(" ", 1) + "\n");
       connection.send(`done: ${message}`);
     }
-  },
-  {
-    drain: { deadline: Number(values.deadline) },
-    onError: (error) => console.error(error),
   },
 );
 

@@ -36,17 +36,17 @@ async function authenticate(request) {
  * @param {import("lastcall").Connection<unknown>} connection
  */
 function addressOf({ request, remoteAddress }) {
-  const forwarded = String(request.headers["x-forwarded-for"] ?? "");
+  const forwarded = request.headers["x-forwarded-for"] ?? "";
   return (values["trust-proxy"] && forwarded.split(",").at(-1)?.trim()) || remoteAddress;
 }
 
 const server = createServer(
+  { path: "/chat", authenticate, onError: (error) => console.error(error) },
   async (connection) => {
     const { name } = connection.principal;
     server.broadcast(`${name} came from ${addressOf(connection)}`);
     for await (const message of connection) connection.send(`${name}: ${message}`);
   },
-  { path: "/chat", authenticate, onError: (error) => console.error(error) },
 );
 
 const signals = terminationSignals();

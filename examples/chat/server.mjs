@@ -54,6 +54,16 @@ function authenticate(request) {
 }
 
 const server = createServer(
+  {
+    path: "/chat",
+    authenticate,
+    maxConnections: 1_000,
+    // A message of MAX_TEXT characters, were each of them escaped.
+    maxPayload: 16 * 1024,
+    // The page keeps what has no answer and says it again to our successor. So we need not wait until it is quiet.
+    drain: { quiet: 0 },
+    onError: (error) => console.error(error),
+  },
   async (connection) => {
     // Nothing is awaited before this: no message of somebody else comes between the history and those after it.
     connection.send(JSON.stringify({ type: "welcome", history }));
@@ -71,16 +81,6 @@ const server = createServer(
       // In a restart everybody leaves, and comes back: that is no news.
       if (server.state === "listening") tellWhoIsHere();
     }
-  },
-  {
-    path: "/chat",
-    authenticate,
-    maxConnections: 1_000,
-    // A message of MAX_TEXT characters, were each of them escaped.
-    maxPayload: 16 * 1024,
-    // The page keeps what has no answer and says it again to our successor. So we need not wait until it is quiet.
-    drain: { quiet: 0 },
-    onError: (error) => console.error(error),
   },
 );
 

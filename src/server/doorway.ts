@@ -1,6 +1,7 @@
 /** The way from an accepted socket to an upgrade request: who has come in and not yet asked for anything. */
 import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
+import type { RequestHead } from "../wire/handshake.js";
 import { now } from "./clock.js";
 import { RETRY_AFTER, type Refusals } from "./refusal.js";
 
@@ -112,16 +113,17 @@ function makeIndestructible(socket: Duplex): () => void {
 }
 
 /** The head of a request, without the parser's objects. */
-export function headOf(request: IncomingMessage): {
-  method: string;
-  url: string;
-  httpVersion: string;
-  headers: IncomingMessage["headers"];
-} {
-  return {
-    method: request.method ?? "",
-    url: request.url ?? "",
-    httpVersion: request.httpVersion,
-    headers: request.headers,
-  };
+export function headOf({ method = "", url = "", httpVersion, headers }: IncomingMessage): RequestHead {
+  return { method, url, httpVersion, headers: isJoined(headers) ? headers : joined(headers) };
+}
+
+/** Node gives a list for one header only, which servers send and not clients; a client may send it all the same. */
+function isJoined(headers: IncomingMessage["headers"]): headers is RequestHead["headers"] {
+  return headers["set-cookie"] === undefined;
+}
+
+function joined(headers: IncomingMessage["headers"]): RequestHead["headers"] {
+  return Object.fromEntries(
+    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]),
+  );
 }

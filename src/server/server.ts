@@ -84,13 +84,32 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
  * Makes a server. It does nothing before `listen` or `run`.
  *
  * @param handler Serves one connection; see {@link Handler}.
- * @param options See {@link ServerOptions}.
+ * @throws {@link InvalidOptionError} when the handler is no function.
+ */
+export function createServer<Principal = undefined>(handler: Handler<Principal>): Server<Principal>;
+/**
+ * Makes a server. It does nothing before `listen` or `run`.
+ *
+ * @param options See {@link ServerOptions}. They come first, as in `node:http`: so TypeScript knows the principal from
+ *   `authenticate` by the time that it looks at the handler.
+ * @param handler Serves one connection; see {@link Handler}.
  * @throws {@link InvalidOptionError} for an option that is not allowed.
  */
 export function createServer<Principal = undefined>(
+  options: ServerOptions<Principal> | undefined,
   handler: Handler<Principal>,
-  options?: ServerOptions<Principal>,
+): Server<Principal>;
+export function createServer<Principal>(
+  ...given: [Handler<Principal>] | [ServerOptions<Principal> | undefined, Handler<Principal>]
 ): Server<Principal> {
+  const [options, handler] = given.length > 1 ? given : [undefined, given[0]];
+  if (typeof options === "function") {
+    throw new InvalidOptionError(
+      "The order of arguments",
+      `createServer(handler${handler === undefined ? "" : ", options"})`,
+      "createServer(options, handler), or createServer(handler) without options",
+    );
+  }
   if (typeof handler !== "function") throw new InvalidOptionError("The handler", handler, "a function");
   return new LastcallServer(handler, resolveOptions(options));
 }

@@ -123,8 +123,7 @@ export class Upgrades<Principal> {
     const { origins } = this.#host.options;
     const { origin, host } = headers;
     if (origin === undefined || origins === "*") return true;
-    if (typeof origin !== "string") return false;
-    if (origins === undefined) return isSameHost(origin, String(host));
+    if (origins === undefined) return isSameHost(origin, host);
     const normalized = normalizeOrigin(origin);
     return normalized !== undefined && origins.includes(normalized);
   }
@@ -233,7 +232,7 @@ export class Upgrades<Principal> {
   /** Extensions are only looked at when there is one here. */
   #agreeOnCompression({ headers }: RequestHead): Agreement | "malformed" | undefined {
     const offers = headers["sec-websocket-extensions"];
-    return offers === undefined ? undefined : this.#host.options.compression?.negotiate(String(offers));
+    return offers === undefined ? undefined : this.#host.options.compression?.negotiate(offers);
   }
 
   /** The subprotocol; an Error when the application's function threw or returned what was not offered. */

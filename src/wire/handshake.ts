@@ -9,7 +9,8 @@ export interface RequestHead {
   /** The request target, for example `/chat?room=1`. */
   readonly url: string;
   readonly httpVersion: string;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  /** What came several times is one string, joined as Node joins it: by a comma, cookies by a semicolon. */
+  readonly headers: Readonly<Record<string, string | undefined>>;
 }
 
 /** A handshake that can be accepted. */
@@ -65,7 +66,7 @@ export function readHandshake(request: RequestHead): Handshake | HandshakeRefusa
     });
   }
   const key = headers["sec-websocket-key"];
-  if (typeof key !== "string" || !KEY.test(key)) {
+  if (key === undefined || !KEY.test(key)) {
     return refuse(400, "The Sec-WebSocket-Key must be 16 bytes in base64.");
   }
   const protocols = readProtocols(headers["sec-websocket-protocol"]);
@@ -84,19 +85,17 @@ function refuse(
 }
 
 /** The members of a comma-separated header, in lower case. */
-function listed(value: string | string[] | undefined): string[] {
-  return String(value ?? "")
+function listed(value = ""): string[] {
+  return value
     .toLowerCase()
     .split(",")
     .map((member) => member.trim());
 }
 
 /** The offered subprotocols; undefined when the header is malformed (RFC 6455 §4.1 point 10: each only once). */
-function readProtocols(value: string | string[] | undefined): string[] | undefined {
+function readProtocols(value: string | undefined): string[] | undefined {
   if (value === undefined) return [];
-  const protocols = String(value)
-    .split(",")
-    .map((member) => member.trim());
+  const protocols = value.split(",").map((member) => member.trim());
   const wellFormed = protocols.every((protocol) => TOKEN.test(protocol));
   return wellFormed && new Set(protocols).size === protocols.length ? protocols : undefined;
 }

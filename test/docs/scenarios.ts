@@ -116,7 +116,7 @@ assert.equal(source.listenerCount("news"), 0);`,
   {
     marker: "server.broadcast(",
     before: `${lastcall}
-const server = createServer(async (connection) => { for await (const _ of connection); }, { protocols: ["news"] });
+const server = createServer({ protocols: ["news"] }, async (connection) => { for await (const _ of connection); });
 ${listen}
 const reader = await drive.connect(port, { protocols: ["news"] });
 const other = await drive.connect(port);`,
@@ -166,9 +166,9 @@ await server.shutdown();`,
     after: `assert.equal(report.outcome, "clean");`,
   },
   {
-    marker: "createServer<User>",
-    before: `async function findUser(credentials: unknown): Promise<{ name: string }> {
-  return { name: String(credentials) };
+    marker: "Promise<User> => findUser",
+    before: `async function findUser(credentials = ""): Promise<{ name: string }> {
+  return { name: credentials };
 }`,
   },
   {

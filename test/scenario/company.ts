@@ -78,21 +78,18 @@ export class Company {
   readonly #events = new EventEmitter().setMaxListeners(0);
 
   private constructor(options: ServerOptions, reply: (message: string | Buffer) => string | Buffer) {
-    this.server = createServer(
-      async (connection) => {
-        const faulty = connection.request.url === FAULTY_PATH;
-        if (faulty) this.faulty = connection;
-        for await (const message of connection) {
-          if (faulty) this.faultyStarted++;
-          else this.#noteOvertaking(String(message));
-          this.#events.emit("started");
-          if (faulty && this.#hold !== undefined) await this.#hold.passed;
-          connection.send(reply(message));
-          this.#finished++;
-        }
-      },
-      { ...options, drain: { ...TIMES, ...options.drain } },
-    );
+    this.server = createServer({ ...options, drain: { ...TIMES, ...options.drain } }, async (connection) => {
+      const faulty = connection.request.url === FAULTY_PATH;
+      if (faulty) this.faulty = connection;
+      for await (const message of connection) {
+        if (faulty) this.faultyStarted++;
+        else this.#noteOvertaking(String(message));
+        this.#events.emit("started");
+        if (faulty && this.#hold !== undefined) await this.#hold.passed;
+        connection.send(reply(message));
+        this.#finished++;
+      }
+    });
     onTestFinished(async () => {
       for (const other of this.others) other.destroy();
       await this.server.close();

@@ -255,7 +255,7 @@ describe("what the application does wrong", () => {
   });
 
   test("a maxPayload beyond the longest string is refused", () => {
-    expect(() => createServer(echo, { maxPayload: 2 ** 30 })).toThrowError(/^maxPayload must be /);
+    expect(() => createServer({ maxPayload: 2 ** 30 }, echo)).toThrowError(/^maxPayload must be /);
   });
 });
 
@@ -263,7 +263,7 @@ describe("a Unix socket", () => {
   test("whose folder is gone does not keep a shutdown from its end", async () => {
     const folder = temporaryFolder();
     const { server, errors } = await serve(echo);
-    const other = createServer(echo, { onError: (error) => errors.push(error) });
+    const other = createServer({ onError: (error) => errors.push(error) }, echo);
     await other.listen({ path: join(folder, "socket") });
     renameSync(folder, `${folder}-moved`);
     onTestFinished(() => rmSync(`${folder}-moved`, { recursive: true, force: true }));
@@ -359,7 +359,7 @@ describe("an HTTP server that outlives one of our servers on it", () => {
     http.listen(0, "127.0.0.1");
     await once(http, "listening");
     const { port } = http.address() as AddressInfo;
-    const [first, last] = [createServer(echo, { path: "/first" }), createServer(echo, { path: "/last" })];
+    const [first, last] = [createServer({ path: "/first" }, echo), createServer({ path: "/last" }, echo)];
     await first.listen(http);
     await last.listen(http);
     await first.shutdown();

@@ -103,7 +103,7 @@ describe("a path that is taken", () => {
     const { http, port } = await httpServer((_request, response) => response.end("theirs"));
     await echo("first", { path: "/ws" }).listen(http);
     const before = listenersOf(http);
-    const second = createServer(() => {}, { path: "/ws" });
+    const second = createServer({ path: "/ws" }, () => {});
     const error = await rejection(second.listen(http));
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(error).toMatchObject({
@@ -136,7 +136,7 @@ describe.skipIf(!hasOpenssl)("a TLS handshake that fails", () => {
   test.for(KINDS)("for want of a certificate is told to onError, once: %s", async ([, make]) => {
     const errors: LastcallError[] = [];
     const theirs = await listening<net.Server>(make({}));
-    const server = createServer(() => {}, { onError: (error) => errors.push(error as LastcallError) });
+    const server = createServer({ onError: (error) => errors.push(error as LastcallError) }, () => {});
     onTestFinished(() => void server.close());
     const { port } = await server.listen(theirs);
     for (let attempt = 0; attempt < 3; attempt++) {
@@ -158,7 +158,7 @@ describe.skipIf(!hasOpenssl)("a TLS handshake that fails", () => {
   test.for(KINDS)("does not disturb others: %s", async ([, make]) => {
     const errors: LastcallError[] = [];
     const theirs = await listening<net.Server>(make({ ...certificate, maxVersion: "TLSv1.2" }));
-    const server = createServer(() => {}, { onError: (error) => errors.push(error as LastcallError) });
+    const server = createServer({ onError: (error) => errors.push(error as LastcallError) }, () => {});
     onTestFinished(() => void server.close());
     const { port } = await server.listen(theirs);
     await failingHandshake(port, { minVersion: "TLSv1.3" });
@@ -173,7 +173,7 @@ describe.skipIf(!hasOpenssl)("a TLS handshake that fails", () => {
   test("of a client that leaves in the middle is nobody's error", async () => {
     const errors: unknown[] = [];
     const theirs = await listening(createTlsServer(certificate));
-    const server = createServer(() => {}, { onError: (error) => errors.push(error) });
+    const server = createServer({ onError: (error) => errors.push(error) }, () => {});
     onTestFinished(() => void server.close());
     const { port } = await server.listen(theirs);
     const failed = once(theirs, "tlsClientError");

@@ -40,7 +40,7 @@ export class Working {
   served = 0;
 
   constructor(options: ServerOptions = {}) {
-    this.server = createServer(async (connection) => {
+    this.server = createServer(options, async (connection) => {
       for await (const message of connection) {
         this.started++;
         this.changes.emit("started");
@@ -48,7 +48,7 @@ export class Working {
         connection.send(reply(String(message)));
         this.served++;
       }
-    }, options);
+    });
     onTestFinished(() => void this.server.close());
   }
 
@@ -112,9 +112,9 @@ export async function nodeEndsNewSockets(): Promise<boolean> {
 }
 
 export function echo(name: string, options: ServerOptions = {}): Server {
-  const server = createServer(async (connection) => {
+  const server = createServer(options, async (connection) => {
     for await (const message of connection) connection.send(`${name}: ${String(message)}`);
-  }, options);
+  });
   onTestFinished(() => void server.close());
   return server;
 }

@@ -25,7 +25,7 @@ export interface Door {
 /** Such a server. It is closed after the test. */
 export async function door(handler: Handler, options?: ServerOptions): Promise<Door> {
   const listener = createNetServer();
-  const server = createServer(handler, options);
+  const server = createServer(options, handler);
   listener.listen(0, "127.0.0.1");
   await server.listen(listener);
   const sockets: MemorySocket[] = [];

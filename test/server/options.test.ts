@@ -8,7 +8,7 @@ const handler = (): void => {};
 
 /** Makes a server with options that TypeScript would not let through. */
 function make(options: unknown): void {
-  createServer(handler, options as ServerOptions);
+  createServer(options as ServerOptions, handler);
 }
 
 function thrownBy(act: () => void): unknown {
@@ -136,7 +136,7 @@ describe("createServer refuses", () => {
     expect(message.endsWith(`; it was ${shown}.`)).toBe(true);
   });
 
-  test.for([null, 5, "options", [], handler])("options that are no object: %s", (options) => {
+  test.for([null, 5, "options", []])("options that are no object: %s", (options) => {
     expect(thrownBy(() => make(options))).toMatchObject({
       code: "LASTCALL_INVALID_OPTION",
       message: expect.stringMatching(/^The options must be an object; it was /) as string,
@@ -149,6 +149,17 @@ describe("createServer refuses", () => {
       message: expect.stringMatching(/^The handler must be a function; it was /) as string,
     });
   });
+
+  test.for([{}, { path: "/chat" }, undefined, null, handler])(
+    "the order of before 0.2, handler first, and shows the order of now: %s",
+    (options) => {
+      const swapped = createServer as (...given: unknown[]) => unknown;
+      expect(thrownBy(() => swapped(handler, options))).toMatchObject({
+        code: "LASTCALL_INVALID_OPTION",
+        message: expect.stringContaining("createServer(options, handler)") as string,
+      });
+    },
+  );
 
   test("an outboxLimit below the highWaterMark: the next message would never come", () => {
     expect(thrownBy(() => make({ highWaterMark: 2000, outboxLimit: 1000 }))).toMatchObject({
@@ -181,7 +192,7 @@ describe("createServer accepts", () => {
     expect(
       resolveOptions({ drain: { deadline: undefined }, inboxLimit: { bytes: undefined } } as never),
     ).toEqual(resolveOptions());
-    expect(() => createServer(handler, given)).not.toThrow();
+    expect(() => createServer(given, handler)).not.toThrow();
   });
 
   test("a part of a group: the rest keeps its defaults", () => {
@@ -248,7 +259,7 @@ describe("the times of a drain", () => {
   });
 
   test("shutdown() lays its options over the server's, and refuses what does not fit them", async () => {
-    const server = createServer(handler, { drain: { lameDuck: 5000 } });
+    const server = createServer({ drain: { lameDuck: 5000 } }, handler);
     await expect(server.shutdown({ deadline: 4000 })).rejects.toMatchObject({ option: "lameDuck" });
     await expect(server.shutdown({ deadlin: 4000 } as never)).rejects.toMatchObject({ option: "deadlin" });
     await expect(server.shutdown({ code: 999 })).rejects.toMatchObject({ option: "code" });

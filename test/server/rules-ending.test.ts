@@ -367,7 +367,7 @@ describe("Rule 11, nothing left", () => {
   test("after a shutdown, clean or forced, no timer, socket or listener remains", async () => {
     const before = countResources();
     for (const stop of ["shutdown", "close"] as const) {
-      const server = createServer(echo, { heartbeat: { interval: 50, timeout: 50 } });
+      const server = createServer({ heartbeat: { interval: 50, timeout: 50 } }, echo);
       const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
       const clients = await Promise.all([openRaw(port), openRaw(port), connectRaw(port)]);
       clients[0].send("hi");

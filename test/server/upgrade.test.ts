@@ -227,6 +227,18 @@ describe("what the handler knows", () => {
     expect(JSON.parse(JSON.stringify(request))).toEqual(request);
   });
 
+  test("a header that came several times is one string, whichever it is", async () => {
+    let request: RequestHead | undefined;
+    const { port } = await serve((connection) => void (request = connection.request));
+    const twice = ["Cookie", "X-Forwarded-For", "Set-Cookie"].map((name) => [name, `a\r\n${name}: b`]);
+    await ask(port, Object.fromEntries(twice) as Record<string, string>);
+    expect(request!.headers).toMatchObject({
+      cookie: "a; b",
+      "x-forwarded-for": "a, b",
+      "set-cookie": "a, b",
+    });
+  });
+
   test("the remote address is the socket's, and ids are unique", async () => {
     const seen: Connection[] = [];
     const { port } = await serve((connection) => void seen.push(connection));

@@ -54,12 +54,15 @@ export async function play(story: Story): Promise<Observed> {
   const loop = watchLoop();
   const logs = new Map<number, HandlerLog>();
   const errors: unknown[] = [];
-  const server = createServer(handlerOf(story.handler, logs), {
-    ...story.options,
-    compression: story.compression && { threshold: 100 },
-    drain: story.drain,
-    onError: (error) => errors.push(error),
-  });
+  const server = createServer(
+    {
+      ...story.options,
+      compression: story.compression && { threshold: 100 },
+      drain: story.drain,
+      onError: (error) => errors.push(error),
+    },
+    handlerOf(story.handler, logs),
+  );
   const port = story.tls
     ? (await server.listen(await tlsServer())).port
     : (await server.listen({ port: 0, host: "127.0.0.1" })).port;

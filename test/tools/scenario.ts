@@ -49,7 +49,7 @@ export class Scenario {
   #firstAt = 0;
 
   constructor(options: ServerOptions = {}) {
-    this.server = createServer(async (connection) => {
+    this.server = createServer(options, async (connection) => {
       for await (const message of connection) {
         this.#start(String(message));
         await work(WORK);
@@ -57,7 +57,7 @@ export class Scenario {
         this.served.push(String(message));
         this.#events.emit("change");
       }
-    }, options);
+    });
     // A test that fails half-way must not leave it open.
     onTestFinished(() => void this.server.close());
   }

@@ -14,7 +14,7 @@ export async function serve<Principal = undefined>(
   options: ServerOptions<Principal> = {},
 ): Promise<Served<Principal>> {
   const errors: unknown[] = [];
-  const server = createServer(handler, { onError: (error) => errors.push(error), ...options });
+  const server = createServer({ onError: (error) => errors.push(error), ...options }, handler);
   const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
   onTestFinished(async () => {
     await server.close();

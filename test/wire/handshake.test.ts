@@ -58,7 +58,7 @@ describe("reading a handshake", () => {
     });
   }
 
-  for (const upgrade of [undefined, "", "h2c", "websockets", "websocket2", ["h2c", "tls/1.0"]]) {
+  for (const upgrade of [undefined, "", "h2c", "websockets", "websocket2", "h2c, tls/1.0"]) {
     it(`answers a request that upgrades to ${JSON.stringify(upgrade)} with 426 and what to upgrade to`, () => {
       expect(readHandshake(request({ upgrade }))).toMatchObject({
         status: 426,
@@ -93,7 +93,7 @@ describe("reading a handshake", () => {
     ["a key with something behind it", { "sec-websocket-key": `${KEY}x` }],
     ["a key with something before it", { "sec-websocket-key": `x${KEY}` }],
     ["a key with bits that no byte uses", { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAB==" }],
-    ["two keys", { "sec-websocket-key": [KEY, KEY] }],
+    ["two keys", { "sec-websocket-key": `${KEY}, ${KEY}` }],
     ["an empty subprotocol header", { "sec-websocket-protocol": "" }],
     ["an empty subprotocol in the list", { "sec-websocket-protocol": "chat,,superchat" }],
     ["a subprotocol with a space", { "sec-websocket-protocol": "super chat" }],
@@ -101,7 +101,7 @@ describe("reading a handshake", () => {
     ["a subprotocol offered twice", { "sec-websocket-protocol": "chat, superchat, chat" }],
   ] as const) {
     it(`refuses ${what} with 400 and a sentence`, () => {
-      const refusal = readHandshake(request(headers as unknown as RequestHead["headers"]));
+      const refusal = readHandshake(request(headers));
       expect(refusal).toMatchObject({ status: 400, message: expect.stringMatching(/^[A-Z].*\.$/) });
     });
   }
@@ -122,14 +122,14 @@ describe("reading a handshake", () => {
     });
     fc.assert(
       fc.property(names, fc.boolean(), (protocols, several) => {
-        const header = several ? protocols : protocols.join(" , ");
+        const header = protocols.join(several ? ", " : " , ");
         expect(readHandshake(request({ "sec-websocket-protocol": header }))).toEqual({ key: KEY, protocols });
       }),
     );
   });
 
   it("throws nothing, whatever the headers say", () => {
-    const value = fc.oneof(fc.string(), fc.array(fc.string()), fc.constant(undefined));
+    const value = fc.oneof(fc.string(), fc.constant(undefined));
     const names = [
       "host",
       "upgrade",
