@@ -4,37 +4,23 @@
  * @module lastcall
  */
 export { createServer, type RunOptions, type Server, type ServerState } from "./server/server.js";
-export {
-  each,
-  type Connection,
-  type ConnectionClosed,
-  type Handler,
-  type Message,
-  type Reply,
-} from "./server/handler.js";
-export {
-  defaults,
-  type HeartbeatOptions,
-  type InboxLimit,
-  type ProtocolChoice,
-  type ServerOptions,
-} from "./server/options.js";
+export { defaults, type ServerOptions } from "./server/options.js";
+export type { DrainProgressEvent, ErrorEvent } from "./server/diagnostics.js";
+export type { Connection, ConnectionClosed, Handler, Message, Reply } from "./connection/handler.js";
+export { each } from "./connection/each.js";
+export type { HeartbeatOptions, InboxLimit } from "./connection/options.js";
+export type { ConnectionEvent, DropEvent } from "./connection/diagnostics.js";
+export type { ListenTarget } from "./listen/listen-target.js";
+export type { Authenticate, ProtocolChoice } from "./listen/options.js";
+export type { CompressionOptions } from "./listen/compression-offer.js";
+export type { UpgradeEvent } from "./listen/refusal.js";
 export {
   ConnectionGoneError,
   InvalidOptionError,
   LastcallError,
   ServerStateError,
   UpgradeRejected,
-} from "./server/errors.js";
-export type { CompressionOptions } from "./server/compression.js";
-export type { ListenTarget } from "./server/listen-target.js";
+} from "./base/errors.js";
 export type { DrainOptions } from "./drain/options.js";
 export type { DrainReport, TroubledConnection } from "./drain/report.js";
 export type { RequestHead } from "./wire/handshake.js";
-export type {
-  ConnectionEvent,
-  DrainProgressEvent,
-  DropEvent,
-  ErrorEvent,
-  UpgradeEvent,
-} from "./server/diagnostics.js";

@@ -1,6 +1,6 @@
 /** From signals of the operating system to the two abort signals that `server.run` takes. */
 import { constants } from "node:os";
-import { InvalidOptionError } from "../server/errors.js";
+import { InvalidOptionError } from "../base/errors.js";
 
 /** How `terminationSignals` is told which signals to hear. */
 export interface TerminationSignalsOptions {

@@ -1,12 +1,13 @@
 /** Checks options and completes them: what is not allowed fails at once, with what was given and what is allowed. */
 import { constants } from "node:buffer";
+import { MAX_TIMEOUT } from "../base/clock.js";
+import { InvalidOptionError } from "../base/errors.js";
+import { checkCloseCode, checkCloseReason } from "../connection/close-status.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../drain/options.js";
+import { CompressionNegotiator, WINDOW_BITS, type CompressionOptions } from "../listen/compression-offer.js";
+import type { ProtocolChoice } from "../listen/options.js";
 import { isProtocolName, normalizeOrigin } from "../wire/handshake.js";
-import { MAX_TIMEOUT } from "./clock.js";
-import { checkCloseCode, checkCloseReason } from "./close-status.js";
-import { CompressionNegotiator, WINDOW_BITS, type CompressionOptions } from "./compression.js";
-import { InvalidOptionError } from "./errors.js";
-import { defaults, type ProtocolChoice, type ResolvedOptions, type ServerOptions } from "./options.js";
+import { defaults, type ResolvedOptions, type ServerOptions } from "./options.js";
 
 type Check = (name: string, value: unknown) => void;
 

@@ -1,28 +1,9 @@
 /** The options of a server, and their defaults in one object. How they are checked: option-checks.ts. */
+import type { Connection } from "../connection/handler.js";
+import type { ConnectionOptions, HeartbeatOptions, InboxLimit } from "../connection/options.js";
 import { drainDefaults, type DrainOptions } from "../drain/options.js";
-import type { DecoderOptions } from "../wire/decoder.js";
-import type { RequestHead } from "../wire/handshake.js";
-import { compressionDefaults, type CompressionNegotiator, type CompressionOptions } from "./compression.js";
-import type { Connection } from "./handler.js";
-
-/** How many messages and bytes of one connection may wait to be started before reading pauses. */
-export interface InboxLimit {
-  /** Each message is charged its memory (a binary one: the chunk that it came in) and 128 bytes. Default 1 MiB. */
-  bytes: number;
-  /** Default 1 024. */
-  messages: number;
-}
-
-/** When a peer counts as dead. */
-export interface HeartbeatOptions {
-  /** Silence after which a Ping is sent, in milliseconds. Default 30 000. */
-  interval: number;
-  /** How long anything may take to come after that, in milliseconds. Default 10 000. */
-  timeout: number;
-}
-
-/** Chooses the subprotocol: gets what the client offers, returns one of them or undefined. */
-export type ProtocolChoice = (offered: readonly string[], request: RequestHead) => string | undefined;
+import { compressionDefaults, type CompressionOptions } from "../listen/compression-offer.js";
+import type { Authenticate, ProtocolChoice, UpgradeOptions } from "../listen/options.js";
 
 /** Options of `createServer`. All are optional; times are in milliseconds, sizes in bytes. */
 export interface ServerOptions<Principal = undefined> {
@@ -36,9 +17,7 @@ export interface ServerOptions<Principal = undefined> {
    * Decides who connects: returns the principal, or throws `UpgradeRejected`. Anything else thrown is a 500 and goes
    * to `onError`. `signal` aborts when the client leaves or `handshakeTimeout` is over.
    */
-  authenticate?:
-    | ((request: RequestHead, context: { signal: AbortSignal }) => Principal | Promise<Principal>)
-    | undefined;
+  authenticate?: Authenticate<Principal> | undefined;
   /** Bytes a message may have. Default 1 MiB. */
   maxPayload?: number | undefined;
   /** Fragments a message may have. Default 16 384. */
@@ -89,23 +68,11 @@ export const defaults = Object.freeze({
 });
 
 /** Options that are complete and allowed. */
-export interface ResolvedOptions<Principal> {
-  path: string | undefined;
-  protocols: readonly string[] | ProtocolChoice;
-  origins: readonly string[] | "*" | undefined;
-  authenticate: ServerOptions<Principal>["authenticate"];
-  /** What connections without compression accept. One object for all of them. */
-  decoding: DecoderOptions;
+export interface ResolvedOptions<Principal> extends ConnectionOptions, UpgradeOptions<Principal> {
   maxConnections: number;
-  inboxLimit: InboxLimit;
-  highWaterMark: number;
-  outboxLimit: number;
-  handshakeTimeout: number;
   heartbeat: HeartbeatOptions | false;
   closeReplyTimeout: number;
   goneTimeout: number;
-  /** Agrees on compression, when it is on. */
-  compression: CompressionNegotiator | undefined;
   /** What was given for the drain, and what that comes to. */
   givenDrain: Partial<DrainOptions>;
   drain: DrainOptions;

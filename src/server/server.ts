@@ -1,24 +1,24 @@
 /** The server: who is connected, who may come in, and what state it is in. */
 import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
+import { defer } from "../base/deferred.js";
+import { InvalidOptionError, ServerStateError } from "../base/errors.js";
+import { bytesOf } from "../connection/bytes.js";
+import { ServedConnection, type ConnectionHost, type ConnectionInfo } from "../connection/connection.js";
+import type { Connection, Handler } from "../connection/handler.js";
+import { encodeMessage } from "../connection/outbox.js";
 import type { ConnectionDrainOptions } from "../drain/events.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
-import { bytesOf } from "./bytes.js";
-import { ServedConnection, type ConnectionHost, type ConnectionInfo } from "./connection.js";
-import { defer } from "./deferred.js";
-import { publish } from "./diagnostics.js";
-import { InvalidOptionError, ServerStateError } from "./errors.js";
-import type { Connection, Handler } from "./handler.js";
+import { listenerFor, type ListenTarget } from "../listen/listen-target.js";
+import type { Listener } from "../listen/listener.js";
+import { Refusals } from "../listen/refusal.js";
+import { Upgrades, type UpgradeHost } from "../listen/upgrade.js";
+import { errorEvents } from "./diagnostics.js";
 import { Heartbeat } from "./heartbeat.js";
-import { listenerFor, type ListenTarget } from "./listen-target.js";
-import type { Listener } from "./listener.js";
 import { checkDrainOptions, completeDrainOptions, resolveOptions } from "./option-checks.js";
 import type { ResolvedOptions, ServerOptions } from "./options.js";
-import { encodeMessage } from "./outbox.js";
-import { Refusals } from "./refusal.js";
 import { Shutdown, type ShutdownHost } from "./shutdown.js";
-import { Upgrades, type UpgradeHost } from "./upgrade.js";
 
 /** Where a server stands: it goes from left to right and never back. */
 export type ServerState = "idle" | "listening" | "draining" | "closed";
@@ -297,10 +297,10 @@ class LastcallServer<Principal>
   }
 
   reportError(error: unknown, connection?: Connection<Principal>): void {
-    publish("error", () => ({
+    errorEvents.publish(() => ({
       event: "error",
       error,
-      connection: connection as Connection<unknown> | undefined,
+      connection,
     }));
     void this.#tellOnError(error, connection);
   }

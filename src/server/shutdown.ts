@@ -8,12 +8,12 @@
  * 5. The deadline, or `close()`: what is left is forced.
  * 6. Nothing is left: the report.
  */
+import { now } from "../base/clock.js";
+import { defer } from "../base/deferred.js";
 import type { DrainOptions } from "../drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
 import { ReportLedger, type ConnectionAccount, type DrainReport } from "../drain/report.js";
-import { now } from "./clock.js";
-import { defer } from "./deferred.js";
-import { publish } from "./diagnostics.js";
+import { drainEvents } from "./diagnostics.js";
 
 /** What a shutdown does with a connection. */
 export interface Drainable {
@@ -86,7 +86,7 @@ export class Shutdown {
   }
 
   begin(): void {
-    publish("drain", () => ({ event: "started", connections: this.#host.connections.size }));
+    drainEvents.publish(() => ({ event: "started", connections: this.#host.connections.size }));
     // A subscriber may have called close().
     if (this.#forced) return;
     this.#scheduleMoments();
@@ -116,7 +116,7 @@ export class Shutdown {
     void this.#host.closeDoor().then(() => {
       if (this.#over) return;
       this.#doorClosed = true;
-      publish("drain", () => ({ event: "door closed" }));
+      drainEvents.publish(() => ({ event: "door closed" }));
       if (this.#forced) return this.#finishWhenEmpty();
       this.#at("handshake grace", now() + this.#options.handshakeGrace, () => this.#endGrace());
       this.#startDraining();
@@ -153,7 +153,7 @@ export class Shutdown {
 
   #announceLastCall(): void {
     this.#lastCalled = true;
-    publish("drain", () => ({ event: "last call" }));
+    drainEvents.publish(() => ({ event: "last call" }));
     this.#lastCall();
   }
 
@@ -167,7 +167,7 @@ export class Shutdown {
     this.#forced = true;
     this.#graceOver = true;
     this.#cancelAll();
-    publish("drain", () => ({ event: "forced" }));
+    drainEvents.publish(() => ({ event: "forced" }));
     this.#at("forced", now() + FORCED_TIMEOUT, () => this.#finish());
     this.#doorClosing = true;
     this.#doorClosed = true;
@@ -209,7 +209,7 @@ export class Shutdown {
     }
     void this.#host.release().then(() => {
       const report = this.#ledger.close(this.#startedAt, now() - this.#plan.startedAt);
-      publish("drain", () => ({ event: "finished", report }));
+      drainEvents.publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
     });
   }

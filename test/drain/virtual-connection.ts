@@ -1,5 +1,5 @@
 /**
- * A server's connection in virtual time. It drives the machine just as `src/server/connection.ts` and `ending.ts` do:
+ * A server's connection in virtual time. It drives the machine just as `src/connection/connection.ts` and `ending.ts` do:
  * the same events at the same points, the actions performed in their order, woken when it asks to be.
  *
  * Every frame counts as one byte.

@@ -1,7 +1,7 @@
 /** What only Fastify has: a hook that runs before it closes. */
 import fastify from "fastify";
 import { expect, test } from "vitest";
-import { allServed, TOTAL } from "../server/hosts.js";
+import { allServed, TOTAL } from "../listen/hosts.js";
 import { outcomeOf } from "../tools/scenario.js";
 import { Scene } from "./scene.js";
 

@@ -1,6 +1,6 @@
 /** WebSockets on the HTTP server of a framework: both go down together, whoever is told first. */
 import { describe, expect, test } from "vitest";
-import { allServed, HttpPeer, listenersOf, NOBODY, nodeEndsNewSockets, TOTAL } from "../server/hosts.js";
+import { allServed, HttpPeer, listenersOf, NOBODY, nodeEndsNewSockets, TOTAL } from "../listen/hosts.js";
 import { countsOf, outcomeOf } from "../tools/scenario.js";
 import { eventually } from "../tools/serve.js";
 import { atLeast, bound, ms } from "../tools/timing.js";

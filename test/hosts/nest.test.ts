@@ -1,7 +1,7 @@
 /** What only NestJS has: hooks that run before and behind its own close. */
 import { expect, test } from "vitest";
 import type { Server } from "../../src/index.js";
-import { allServed, CONNECTIONS, TOTAL } from "../server/hosts.js";
+import { allServed, CONNECTIONS, TOTAL } from "../listen/hosts.js";
 import { countsOf, outcomeOf, reportWith } from "../tools/scenario.js";
 import { eventually } from "../tools/serve.js";
 import { createNest } from "./nest.mjs";

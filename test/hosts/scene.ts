@@ -2,7 +2,7 @@
 import type { Server as HttpServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished } from "vitest";
-import { HttpPeer, LONG, REQUESTS, RESTART, seenBy, Working } from "../server/hosts.js";
+import { HttpPeer, LONG, REQUESTS, RESTART, seenBy, Working } from "../listen/hosts.js";
 import { openRaw, type RawClient } from "../tools/raw-client.js";
 import { repliesTo, requestsOf } from "../tools/scenario.js";
 import { eventually, gate } from "../tools/serve.js";

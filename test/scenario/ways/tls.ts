@@ -1,7 +1,7 @@
 /** TLS on a server of the caller's. What it says to its peers at their end, close_notify, changes nothing of TCP's. */
 import { createServer as createHttpsServer } from "node:https";
 import { createServer as createTlsServer } from "node:tls";
-import { listening } from "../../server/hosts.js";
+import { listening } from "../../listen/hosts.js";
 import { selfSignedCertificate } from "../../tools/certificate.js";
 import { hasOpenssl } from "../../tools/debian.js";
 import { plainTcp } from "./direct.js";

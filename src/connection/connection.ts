@@ -1,5 +1,7 @@
 /** A connection as its handler sees it, on a channel. */
 import type { Duplex } from "node:stream";
+import { defer, type Deferred } from "../base/deferred.js";
+import { ConnectionGoneError } from "../base/errors.js";
 import type { ConnectionDrainOptions, DrainEvent } from "../drain/events.js";
 import type { ConnectionAccount, DrainReport } from "../drain/report.js";
 import { CloseCode } from "../wire/close.js";
@@ -7,25 +9,22 @@ import type { RequestHead } from "../wire/handshake.js";
 import type { Violation } from "../wire/violation.js";
 import { bytesOf } from "./bytes.js";
 import { Channel, type ChannelOwner } from "./channel.js";
-import type { Compression } from "./compression.js";
 import { checkCloseCode, checkCloseReason } from "./close-status.js";
-import { defer, type Deferred } from "./deferred.js";
-import { publish } from "./diagnostics.js";
+import type { Compression } from "./compression.js";
+import { connectionEvents, dropEvents } from "./diagnostics.js";
 import { Ending, type EndingTarget } from "./ending.js";
-import { ConnectionGoneError } from "./errors.js";
 import { HandlerRun, type HandlerRunOwner } from "./handler-run.js";
 import type { Connection, ConnectionClosed, Handler } from "./handler.js";
-import { Pulse, type Beating } from "./heartbeat.js";
 import { Inbox, type InboxOwner } from "./inbox.js";
 import { MessageIterator } from "./iterator.js";
-import type { HeartbeatOptions, ResolvedOptions } from "./options.js";
+import type { ConnectionOptions, HeartbeatOptions } from "./options.js";
 import type { EncodedMessage } from "./outbox.js";
+import { Pulse } from "./pulse.js";
 import { SentPings } from "./sent-pings.js";
-import type { Drainable } from "./shutdown.js";
 
 /** What a connection needs of its server. */
 export interface ConnectionHost<Principal> {
-  readonly options: ResolvedOptions<Principal>;
+  readonly options: ConnectionOptions;
   /** How a connection ends, by the options of the shutdown if there is one. */
   readonly connectionDrain: ConnectionDrainOptions;
   /** Where messages are counted: since the start, or since the drain began. */
@@ -41,6 +40,8 @@ export interface ConnectionInfo<Principal> {
   /** How many connections there were in this process, this one included. */
   number: number;
   request: RequestHead;
+  /** Somebody else has had that object in hand: who may have kept it, or put something of his own on it. */
+  requestIsShared: boolean;
   protocol: string;
   principal: Principal;
   remoteAddress: string;
@@ -50,14 +51,7 @@ export interface ConnectionInfo<Principal> {
 
 /** The connection behind the public interface, which is its first part. */
 export class ServedConnection<Principal>
-  implements
-    Connection<Principal>,
-    ChannelOwner,
-    InboxOwner,
-    HandlerRunOwner,
-    EndingTarget,
-    Drainable,
-    Beating
+  implements Connection<Principal>, ChannelOwner, InboxOwner, HandlerRunOwner, EndingTarget
 {
   readonly protocol: string;
   readonly principal: Principal;
@@ -97,10 +91,7 @@ export class ServedConnection<Principal>
   constructor(host: ConnectionHost<Principal>, socket: Duplex, info: ConnectionInfo<Principal>) {
     this.#host = host;
     this.#number = info.number;
-    const { authenticate, protocols } = host.options;
-    // Who has had the object in hand may have kept it, or put something of its own on it.
-    const wasSeen = authenticate !== undefined || typeof protocols === "function";
-    this.#request = wasSeen ? info.request : packed(info.request);
+    this.#request = info.requestIsShared ? info.request : packed(info.request);
     this.protocol = info.protocol;
     this.principal = info.principal;
     this.remoteAddress = info.remoteAddress;
@@ -199,7 +190,7 @@ export class ServedConnection<Principal>
     if (messages === 0) return;
     this.#undelivered += messages;
     this.#host.tally.undelivered += messages;
-    publish("drop", () => ({ event: "dropped", connection: this, messages }));
+    dropEvents.publish(() => ({ event: "dropped", connection: this, messages }));
   }
 
   #isOutboxLow(): boolean {
@@ -318,7 +309,7 @@ export class ServedConnection<Principal>
     this.#flushed?.reject(gone("What waited to be sent was not delivered"));
     this.#pings?.fail(gone("No Pong came"));
     this.#inbox.deliver();
-    publish("connection", () => ({ event: "closed", connection: this, closed: this.#closedStatus() }));
+    connectionEvents.publish(() => ({ event: "closed", connection: this, closed: this.#closedStatus() }));
   }
 
   #closedStatus(): ConnectionClosed {
@@ -403,7 +394,7 @@ export class ServedConnection<Principal>
 
   /** Runs the handler and begins to read. */
   start(handler: Handler<Principal>, head: Buffer): void {
-    publish("connection", () => ({ event: "opened", connection: this }));
+    connectionEvents.publish(() => ({ event: "opened", connection: this }));
     this.#run.start(() => handler(this));
     this.#channel.start(head);
   }

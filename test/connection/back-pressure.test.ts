@@ -1,7 +1,7 @@
 /** Back-pressure in both directions, the limits behind it, and the heartbeat, on real sockets. */
 import { describe, expect, test } from "vitest";
 import type { Connection } from "../../src/index.js";
-import { MessageQueue } from "../../src/server/message-queue.js";
+import { MessageQueue } from "../../src/connection/message-queue.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { openRaw } from "../tools/raw-client.js";
 import { eventually, gate, serve } from "../tools/serve.js";

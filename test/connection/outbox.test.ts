@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { encodeMessage, MAX_WRITE, Outbox } from "../../src/server/outbox.js";
+import { encodeMessage, MAX_WRITE, Outbox } from "../../src/connection/outbox.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { eventually } from "../tools/serve.js";

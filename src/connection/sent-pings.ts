@@ -1,6 +1,6 @@
 /** Pings that the application sent and waits for. */
-import { now } from "./clock.js";
-import { defer, type Deferred } from "./deferred.js";
+import { now } from "../base/clock.js";
+import { defer, type Deferred } from "../base/deferred.js";
 
 interface SentPing {
   nonce: number;

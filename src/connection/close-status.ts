@@ -1,6 +1,6 @@
 /** What a Close of ours may say: one check for `connection.close()` and for the drain's options. */
+import { InvalidOptionError } from "../base/errors.js";
 import { isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
-import { InvalidOptionError } from "./errors.js";
 
 /** @throws {@link InvalidOptionError} when a Close frame may not carry the code. */
 export function checkCloseCode(name: string, code: unknown): void {

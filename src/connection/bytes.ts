@@ -1,4 +1,4 @@
-import { InvalidOptionError } from "./errors.js";
+import { InvalidOptionError } from "../base/errors.js";
 
 /**
  * The bytes of a binary message, as a view of the same memory.

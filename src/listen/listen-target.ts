@@ -2,7 +2,7 @@
 import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { Server as NetServer, type ListenOptions } from "node:net";
-import { InvalidOptionError } from "./errors.js";
+import { InvalidOptionError } from "../base/errors.js";
 import { HttpHostListener } from "./http-host.js";
 import type { Listener, ListenerOwner } from "./listener.js";
 import { SocketListener } from "./socket-listener.js";

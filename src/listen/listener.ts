@@ -3,9 +3,9 @@ import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
-import { now } from "./clock.js";
+import { now } from "../base/clock.js";
+import { ServerStateError } from "../base/errors.js";
 import type { DoorwayOwner } from "./doorway.js";
-import { ServerStateError } from "./errors.js";
 
 /** What a listener needs and tells. */
 export interface ListenerOwner extends DoorwayOwner {

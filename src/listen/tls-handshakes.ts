@@ -1,6 +1,6 @@
 /** Sockets that a TLS server has accepted and that are not encrypted yet. */
 import type { Socket } from "node:net";
-import { LastcallError } from "./errors.js";
+import { LastcallError } from "../base/errors.js";
 
 export class TlsHandshakes {
   readonly #onGone: () => void;

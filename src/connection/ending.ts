@@ -1,7 +1,7 @@
 /** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
+import { MAX_TIMEOUT, now } from "../base/clock.js";
 import { ConnectionDrain } from "../drain/connection.js";
 import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../drain/events.js";
-import { MAX_TIMEOUT, now } from "./clock.js";
 
 /** What the machine acts on. */
 export interface EndingTarget {

@@ -6,12 +6,13 @@ import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo, ListenOptions, Server as NetServer, Socket } from "node:net";
 import { Server as TlsServer, type TLSSocket } from "node:tls";
+import { now } from "../base/clock.js";
+import { defer } from "../base/deferred.js";
+import { InvalidOptionError } from "../base/errors.js";
 import { readHandshake } from "../wire/handshake.js";
-import { now } from "./clock.js";
-import { defer } from "./deferred.js";
-import { Doorway, headOf } from "./doorway.js";
-import { InvalidOptionError } from "./errors.js";
+import { Doorway } from "./doorway.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { headOf } from "./request-head.js";
 import { SocketFile } from "./socket-file.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 

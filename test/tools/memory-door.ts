@@ -2,7 +2,7 @@
 import { createServer as createNetServer } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { createServer, type Handler, type Server, type ServerOptions } from "../../src/index.js";
-import { MemorySocket } from "../tools/memory-socket.js";
+import { MemorySocket } from "./memory-socket.js";
 
 const HANDSHAKE = [
   "GET / HTTP/1.1",

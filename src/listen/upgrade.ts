@@ -2,6 +2,9 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { now } from "../base/clock.js";
+import { LastcallError, UpgradeRejected } from "../base/errors.js";
+import type { ConnectionInfo } from "../connection/connection.js";
 import {
   isSameHost,
   normalizeOrigin,
@@ -10,17 +13,15 @@ import {
   type Handshake,
   type RequestHead,
 } from "../wire/handshake.js";
-import type { ConnectionInfo } from "./connection.js";
-import { now } from "./clock.js";
-import type { Agreement } from "./compression.js";
-import { LastcallError, UpgradeRejected } from "./errors.js";
-import { headOf } from "./doorway.js";
-import type { ResolvedOptions } from "./options.js";
+import type { Agreement } from "./compression-offer.js";
+import { EarlyBytes } from "./early-bytes.js";
+import type { UpgradeOptions } from "./options.js";
 import { RETRY_AFTER, type Refusals } from "./refusal.js";
+import { headOf } from "./request-head.js";
 
 /** What an upgrade needs of its server. */
 export interface UpgradeHost<Principal> {
-  readonly options: ResolvedOptions<Principal>;
+  readonly options: UpgradeOptions<Principal>;
   readonly refusals: Refusals;
   /** Why nobody is let in at the moment, if so. */
   closedBecause(): string | undefined;
@@ -35,35 +36,6 @@ export interface UpgradeHost<Principal> {
 const ignoreError = (): void => {};
 
 let connectionCount = 0;
-
-/** Bytes that a client may send ahead of the answer to its handshake; then its socket is not read. */
-const MAX_EARLY_BYTES = 64 * 1024;
-
-/** Reads a socket whose handshake waits, since only that shows when its client leaves. */
-class EarlyBytes {
-  readonly #socket: Duplex;
-  #chunks: Buffer[];
-  #length: number;
-
-  constructor(socket: Duplex, head: Buffer) {
-    this.#socket = socket;
-    this.#chunks = [head];
-    this.#length = head.length;
-    socket.on("data", this.#onData);
-  }
-
-  /** Stops reading, and returns what has come. */
-  take(): Buffer {
-    this.#socket.off("data", this.#onData);
-    return Buffer.concat(this.#chunks);
-  }
-
-  readonly #onData = (chunk: Buffer): void => {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    if (this.#length >= MAX_EARLY_BYTES) this.#socket.pause();
-  };
-}
 
 export class Upgrades<Principal> {
   readonly #host: UpgradeHost<Principal>;
@@ -222,11 +194,18 @@ export class Upgrades<Principal> {
     this.#host.open(socket, head, {
       number: ++connectionCount,
       request,
+      requestIsShared: this.#isShown,
       protocol: protocol ?? "",
       principal,
       remoteAddress: remoteAddress ?? "",
       compression: agreed?.compression,
     });
+  }
+
+  /** Whether the application has had requests in hand before their connection. */
+  get #isShown(): boolean {
+    const { authenticate, protocols } = this.#host.options;
+    return authenticate !== undefined || typeof protocols === "function";
   }
 
   /** Extensions are only looked at when there is one here. */

@@ -1,14 +1,9 @@
 /**
- * permessage-deflate (RFC 7692), by the parts that the `ws` package exports. They are loaded when a server is made
- * with `compression`, and not before.
- *
- * `ws` runs at most ten zlib jobs at a time in a process, whatever their number of connections: more would only
- * fragment memory.
+ * How compression is agreed on with a client (RFC 7692 §5), by the parts that the `ws` package exports. They are loaded
+ * when a server is made with `compression`, and not before.
  */
-import { isUtf8 } from "node:buffer";
 import { createRequire } from "node:module";
-import { CloseCode } from "../wire/close.js";
-import type { Violation } from "../wire/violation.js";
+import { Compression, type PerMessageDeflate } from "../connection/compression.js";
 
 /** How messages are compressed. Window bits are powers of two: 15 stands for 32 KiB. */
 export interface CompressionOptions {
@@ -41,22 +36,12 @@ export const WINDOW_BITS = { smallest: 9, largest: 15 };
 /** Parameters of one offer as `ws` reads them: each with all values that were given for it. */
 type Offer = Record<string, (string | true)[]>;
 
-/** What we use of the class that `ws` exports. */
-interface PerMessageDeflate {
-  /** Throws when the offer cannot be accepted. */
-  accept(offers: Offer[]): Record<string, unknown>;
-  compress(data: Buffer, final: boolean, callback: (error: Error | null, result: Buffer) => void): void;
-  decompress(
-    data: Buffer,
-    final: boolean,
-    callback: (error: NodeJS.ErrnoException | null, result: Buffer) => void,
-  ): void;
-  cleanup(): void;
-}
-
 /** What `ws` exports beside its types. */
 interface WsParts {
-  PerMessageDeflate: new (options: object) => PerMessageDeflate;
+  PerMessageDeflate: new (options: object) => PerMessageDeflate & {
+    /** Throws when the offer cannot be accepted. */
+    accept(offers: Offer[]): Record<string, unknown>;
+  };
   extension: {
     /** Throws a SyntaxError. */
     parse(header: string): Record<string, Offer[]>;
@@ -129,77 +114,5 @@ export class CompressionNegotiator {
       serverMaxWindowBits: serverBits < WINDOW_BITS.largest ? serverBits : undefined,
       clientMaxWindowBits: clientMaxWindowBits < WINDOW_BITS.largest ? clientMaxWindowBits : undefined,
     };
-  }
-}
-
-/** Compression as it was agreed on with one client. */
-export class Compression {
-  /** Messages of fewer bytes are not compressed. */
-  readonly threshold: number;
-  readonly #perMessageDeflate: PerMessageDeflate;
-  readonly #maxPayload: number;
-  #running = 0;
-  /** Whether zlib has to keep anything while it has nothing to do. */
-  #remembers: boolean;
-
-  /** `remembers`: whether a message is compressed against those before it, in either direction. */
-  constructor(
-    perMessageDeflate: PerMessageDeflate,
-    { threshold, maxPayload, remembers }: { threshold: number; maxPayload: number; remembers: boolean },
-  ) {
-    this.#perMessageDeflate = perMessageDeflate;
-    this.threshold = threshold;
-    this.#maxPayload = maxPayload;
-    this.#remembers = remembers;
-  }
-
-  /** Compresses a message. One at a time: each is compressed against those before it. */
-  deflate(message: Buffer, onDone: (payload: Buffer) => void): void {
-    this.#running++;
-    this.#perMessageDeflate.compress(message, true, (_error, payload) => {
-      this.#end();
-      onDone(payload);
-    });
-  }
-
-  /** Inflates a message. One at a time, in their order. */
-  inflate(payload: Buffer, isText: boolean, onDone: (message: string | Buffer | Violation) => void): void {
-    this.#running++;
-    this.#perMessageDeflate.decompress(payload, true, (error, message) => {
-      this.#end();
-      if (error !== null) onDone(this.#violationOf(error));
-      else if (!isText) onDone(message);
-      else if (isUtf8(message)) onDone(message.toString("utf8"));
-      else onDone({ violated: CloseCode.invalidPayload, explanation: "a text message that is not UTF-8" });
-    });
-  }
-
-  #violationOf(error: NodeJS.ErrnoException): Violation {
-    if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
-      return {
-        violated: CloseCode.messageTooBig,
-        explanation: `a message that inflates to over ${this.#maxPayload} bytes, the most that is accepted here`,
-      };
-    }
-    return {
-      violated: CloseCode.invalidPayload,
-      explanation: "a compressed message that cannot be inflated",
-    };
-  }
-
-  /** Gives the memory of zlib back. Nothing is inflated or deflated any more. */
-  release(): void {
-    this.#remembers = false;
-    this.#forget();
-  }
-
-  #end(): void {
-    this.#running--;
-    this.#forget();
-  }
-
-  #forget(): void {
-    // In the middle of a job `ws` would read what its own cleanup has thrown away.
-    if (!this.#remembers && this.#running === 0) this.#perMessageDeflate.cleanup();
   }
 }

@@ -1,7 +1,15 @@
 /** How a socket is told over HTTP that it is not let in. */
 import { STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
-import { publish } from "./diagnostics.js";
+import { Publisher } from "../base/diagnostics.js";
+
+/** Published on `lastcall:upgrade` when a handshake is refused. */
+export interface UpgradeEvent {
+  event: "refused";
+  status: number;
+}
+
+const upgradeEvents = new Publisher<UpgradeEvent>("upgrade");
 
 /** How long a refused client gets to read the answer and end TCP. */
 const REFUSED_TIMEOUT = 1_000;
@@ -34,7 +42,7 @@ export class Refusals {
     headers: Readonly<Record<string, string>> = {},
   ): void {
     if (socket.destroyed || socket.writableEnded) return;
-    publish("upgrade", () => ({ event: "refused", status }));
+    upgradeEvents.publish(() => ({ event: "refused", status }));
     socket.on("error", () => {}); // its 'close' follows
     socket.end(responseOf(status, message, headers));
     socket.resume();

@@ -13,12 +13,12 @@ import { Allocations } from "../wire/memory.js";
 import { closePayload, rawFrame, rawFrames } from "../wire/raw-frame.js";
 import { recordingDecoder } from "../wire/recording.js";
 import { runBare } from "./bare-connection.js";
-import { door, forget } from "./memory-door.js";
+import { door, forget } from "../tools/memory-door.js";
 
 /** Messages that a client sends without waiting: as many as in the measurements of an echo. */
 const PIPELINED = 32;
 
-/** Well over `MAX_COPIED_PAYLOAD` of src/server/outbox.ts, and one frame. */
+/** Well over `MAX_COPIED_PAYLOAD` of src/connection/outbox.ts, and one frame. */
 const LARGE = 64 * 1024;
 
 /** The header of a frame of `LARGE` bytes: 2 bytes and a 64-bit length (RFC 6455 §5.2); 4 more from a client. */
@@ -27,7 +27,7 @@ const LARGE_HEADER = 10;
 /** Connections that are opened one after the other: what only the first ones cost would not show in each of these. */
 const CONNECTIONS = 50;
 
-/** Of a connection's end: the machine's only timer (`Ending` in src/server/ending.ts). */
+/** Of a connection's end: the machine's only timer (`Ending` in src/connection/ending.ts). */
 const TIMERS_PER_END = 1;
 
 /** Of a drain, from the Pong on: the Close has a limit, `closeTimeout`, and FIN one that is nearer, `lingerTimeout`. */

@@ -1,8 +1,6 @@
 /** The way from an accepted socket to an upgrade request: who has come in and not yet asked for anything. */
-import type { IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
-import type { RequestHead } from "../wire/handshake.js";
-import { now } from "./clock.js";
+import { now } from "../base/clock.js";
 import { RETRY_AFTER, type Refusals } from "./refusal.js";
 
 /** What a doorway needs and tells. */
@@ -110,20 +108,4 @@ function makeIndestructible(socket: Duplex): () => void {
     if (own === undefined) Reflect.deleteProperty(socket, "destroy");
     else Object.defineProperty(socket, "destroy", own);
   };
-}
-
-/** The head of a request, without the parser's objects. */
-export function headOf({ method = "", url = "", httpVersion, headers }: IncomingMessage): RequestHead {
-  return { method, url, httpVersion, headers: isJoined(headers) ? headers : joined(headers) };
-}
-
-/** Node gives a list for one header only, which servers send and not clients; a client may send it all the same. */
-function isJoined(headers: IncomingMessage["headers"]): headers is RequestHead["headers"] {
-  return headers["set-cookie"] === undefined;
-}
-
-function joined(headers: IncomingMessage["headers"]): RequestHead["headers"] {
-  return Object.fromEntries(
-    Object.entries(headers).map(([name, value]) => [name, Array.isArray(value) ? value.join(", ") : value]),
-  );
 }

@@ -1,0 +1,93 @@
+/**
+ * permessage-deflate (RFC 7692) on one connection, by the class that the `ws` package exports. How it is agreed on, and
+ * when that package is loaded: listen/compression-offer.ts.
+ *
+ * `ws` runs at most ten zlib jobs at a time in a process, whatever their number of connections: more would only
+ * fragment memory.
+ */
+import { isUtf8 } from "node:buffer";
+import { CloseCode } from "../wire/close.js";
+import type { Violation } from "../wire/violation.js";
+
+/** What we use of the class that `ws` exports. */
+export interface PerMessageDeflate {
+  compress(data: Buffer, final: boolean, callback: (error: Error | null, result: Buffer) => void): void;
+  decompress(
+    data: Buffer,
+    final: boolean,
+    callback: (error: NodeJS.ErrnoException | null, result: Buffer) => void,
+  ): void;
+  cleanup(): void;
+}
+
+/** Compression as it was agreed on with one client. */
+export class Compression {
+  /** Messages of fewer bytes are not compressed. */
+  readonly threshold: number;
+  readonly #perMessageDeflate: PerMessageDeflate;
+  readonly #maxPayload: number;
+  #running = 0;
+  /** Whether zlib has to keep anything while it has nothing to do. */
+  #remembers: boolean;
+
+  /** `remembers`: whether a message is compressed against those before it, in either direction. */
+  constructor(
+    perMessageDeflate: PerMessageDeflate,
+    { threshold, maxPayload, remembers }: { threshold: number; maxPayload: number; remembers: boolean },
+  ) {
+    this.#perMessageDeflate = perMessageDeflate;
+    this.threshold = threshold;
+    this.#maxPayload = maxPayload;
+    this.#remembers = remembers;
+  }
+
+  /** Compresses a message. One at a time: each is compressed against those before it. */
+  deflate(message: Buffer, onDone: (payload: Buffer) => void): void {
+    this.#running++;
+    this.#perMessageDeflate.compress(message, true, (_error, payload) => {
+      this.#end();
+      onDone(payload);
+    });
+  }
+
+  /** Inflates a message. One at a time, in their order. */
+  inflate(payload: Buffer, isText: boolean, onDone: (message: string | Buffer | Violation) => void): void {
+    this.#running++;
+    this.#perMessageDeflate.decompress(payload, true, (error, message) => {
+      this.#end();
+      if (error !== null) onDone(this.#violationOf(error));
+      else if (!isText) onDone(message);
+      else if (isUtf8(message)) onDone(message.toString("utf8"));
+      else onDone({ violated: CloseCode.invalidPayload, explanation: "a text message that is not UTF-8" });
+    });
+  }
+
+  #violationOf(error: NodeJS.ErrnoException): Violation {
+    if (error.code === "WS_ERR_UNSUPPORTED_MESSAGE_LENGTH") {
+      return {
+        violated: CloseCode.messageTooBig,
+        explanation: `a message that inflates to over ${this.#maxPayload} bytes, the most that is accepted here`,
+      };
+    }
+    return {
+      violated: CloseCode.invalidPayload,
+      explanation: "a compressed message that cannot be inflated",
+    };
+  }
+
+  /** Gives the memory of zlib back. Nothing is inflated or deflated any more. */
+  release(): void {
+    this.#remembers = false;
+    this.#forget();
+  }
+
+  #end(): void {
+    this.#running--;
+    this.#forget();
+  }
+
+  #forget(): void {
+    // In the middle of a job `ws` would read what its own cleanup has thrown away.
+    if (!this.#remembers && this.#running === 0) this.#perMessageDeflate.cleanup();
+  }
+}
