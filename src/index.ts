@@ -3,7 +3,8 @@
  *
  * @module lastcall
  */
-export { createServer, type RunOptions, type Server, type ServerState } from "./server/server.js";
+export { createServer, type RunOptions, type Server } from "./server/server.js";
+export type { ServerState } from "./server/premises.js";
 export { defaults, type ServerOptions } from "./server/options.js";
 export type { DrainProgressEvent, ErrorEvent } from "./server/diagnostics.js";
 export type { Connection, ConnectionClosed, Handler, Message, Reply } from "./connection/handler.js";

@@ -6,19 +6,24 @@
  */
 import type { Duplex } from "node:stream";
 import { encodeClosePayload } from "../wire/close.js";
-import { Decoder, type DecoderOptions, type DecoderSink } from "../wire/decoder.js";
+import { Decoder, type DecoderSink } from "../wire/decoder.js";
 import { encodeFrame, Opcode } from "../wire/frame.js";
 import type { Violation } from "../wire/violation.js";
 import { CompressingOutbox } from "./compressing-outbox.js";
 import type { Compression } from "./compression.js";
-import { Outbox, type EncodedMessage, type OutboxOwner } from "./outbox.js";
+import { TextBytes, type Received } from "./consumer.js";
+import type { ConnectionOptions } from "./options.js";
+import { Outbox, type EncodedMessage, type OnSent, type OutboxOwner, type ProgressPings } from "./outbox.js";
 
 /** What a channel tells its owner. */
-export interface ChannelOwner {
-  onMessage(data: string | Buffer): void;
+export interface ChannelOwner extends OutboxOwner {
+  onMessage(data: Received): void;
   onCompressedMessage(payload: Buffer, isText: boolean): void;
+  /** Control frames as they come; Pings are answered already. */
+  onPing(payload: Buffer): void;
+  onPong(payload: Buffer): void;
   /** A Pong for the Ping with this number, and so for all before it. */
-  onPong(nonce: number): void;
+  onPingAnswered(nonce: number): void;
   /** The peer has read up to a place that it had not read to before. */
   onProgress(): void;
   onPeerClose(code: number, reason: string): void;
@@ -27,8 +32,6 @@ export interface ChannelOwner {
   onRead(): void;
   /** The peer's FIN. */
   onPeerEnd(): void;
-  /** The kernel has taken something that waited; `bufferedAmount` is less than before. */
-  onWritten(): void;
   /** The socket is gone, with this error if there was one. Called once; nothing is called after it. */
   onSocketClosed(error: Error | undefined): void;
 }
@@ -70,9 +73,10 @@ function readOn(channel: Channel): void {
 }
 
 /** A WebSocket on one stream. */
-export class Channel implements DecoderSink, OutboxOwner {
+export class Channel implements DecoderSink, ProgressPings {
   readonly #socket: ChannelStream;
   readonly #owner: ChannelOwner;
+  readonly #options: ConnectionOptions;
   readonly #decoder: Decoder;
   /** Made for the first frame that is sent. */
   #madeOutbox: Outbox | CompressingOutbox | undefined;
@@ -87,21 +91,27 @@ export class Channel implements DecoderSink, OutboxOwner {
   constructor(
     socket: Duplex,
     owner: ChannelOwner,
-    decoding: DecoderOptions,
+    options: ConnectionOptions,
     compression: Compression | undefined,
   ) {
     this.#socket = Object.assign(socket, { [channelOf]: this });
     this.#owner = owner;
+    this.#options = options;
+    const { decoding } = options;
     if (compression === undefined) {
       this.#decoder = new Decoder(this, decoding);
     } else {
       this.#decoder = new Decoder(this, { ...decoding, compression: true });
-      this.#madeOutbox = new CompressingOutbox(new Outbox(socket, this), compression);
+      this.#madeOutbox = new CompressingOutbox(this.#makeOutbox(), compression);
     }
   }
 
   get #outbox(): Outbox | CompressingOutbox {
-    return (this.#madeOutbox ??= new Outbox(this.#socket, this));
+    return (this.#madeOutbox ??= this.#makeOutbox());
+  }
+
+  #makeOutbox(): Outbox {
+    return new Outbox(this.#socket, this.#owner, this, this.#options);
   }
 
   /** Begins to read; `head` is what came behind the handshake. */
@@ -141,12 +151,23 @@ export class Channel implements DecoderSink, OutboxOwner {
     return this.#closeSent;
   }
 
-  send(data: string | Uint8Array): void {
-    this.#outbox.send(data);
+  /** Sends a message; false when too much waits for it to be taken. */
+  send(data: string | Uint8Array): boolean {
+    return this.#outbox.send(data);
   }
 
-  sendEncoded(message: EncodedMessage): void {
-    this.#outbox.sendEncoded(message);
+  sendEncoded(message: EncodedMessage): boolean {
+    return this.#outbox.sendEncoded(message);
+  }
+
+  /** Calls back when the kernel has all messages that were accepted until now; with an error when it never will. */
+  whenSent(onSent: OnSent): void {
+    this.#outbox.whenSent(onSent);
+  }
+
+  /** The socket is gone: tells who waits for `whenSent`. */
+  failWaiting(error: Error): void {
+    this.#madeOutbox?.fail(error);
   }
 
   /** Sends a Ping and returns its number, which rises by one each time. */
@@ -231,20 +252,26 @@ export class Channel implements DecoderSink, OutboxOwner {
     this.#owner.onMessage(data);
   }
 
+  onTextBytes(bytes: Buffer): void {
+    this.#owner.onMessage(new TextBytes(bytes));
+  }
+
   onCompressedMessage(payload: Buffer, isText: boolean): void {
     this.#owner.onCompressedMessage(payload, isText);
   }
 
   onPing(payload: Buffer): void {
     if (!this.#closeSent) this.#outbox.sendPong(encodeFrame(Opcode.pong, payload));
+    this.#owner.onPing(payload);
   }
 
   onPong(payload: Buffer): void {
+    this.#owner.onPong(payload);
     // Pongs that answer none of our Pings are allowed and mean nothing (RFC 6455 §5.5.3).
     if (payload.length === PROGRESS_LENGTH) this.#takeProgress(payload.readUInt32BE(4));
     else if (payload.length !== NONCE_LENGTH) return;
     const nonce = payload.readUInt32BE();
-    if (nonce > 0 && nonce <= this.#pings) this.#owner.onPong(nonce);
+    if (nonce > 0 && nonce <= this.#pings) this.#owner.onPingAnswered(nonce);
   }
 
   onClose(code: number, reason: string): void {
@@ -256,10 +283,6 @@ export class Channel implements DecoderSink, OutboxOwner {
   }
 
   // From the outbox
-
-  onWritten(): void {
-    this.#owner.onWritten();
-  }
 
   progressPing(behind: number): Buffer {
     const payload = Buffer.allocUnsafe(PROGRESS_LENGTH);

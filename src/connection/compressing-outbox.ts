@@ -1,6 +1,6 @@
 /**
- * An outbox whose messages are compressed first, which takes its time in another thread: what comes after a message
- * that is being compressed waits here, so that nothing overtakes it.
+ * What stands before an outbox when messages are compressed, which takes its time in another thread: what comes after a
+ * message that is being compressed waits here, so that nothing overtakes it. It counts as what waits in the outbox.
  */
 import { Opcode } from "../wire/frame.js";
 import type { Compression } from "./compression.js";
@@ -10,6 +10,7 @@ import {
   MAX_COPIED_PAYLOAD,
   type EncodedMessage,
   type MessageOpcode,
+  type OnSent,
   type Outbox,
 } from "./outbox.js";
 
@@ -25,8 +26,6 @@ export class CompressingOutbox {
   readonly #outbox: Outbox;
   readonly #compression: Compression;
   #waiting: Waiting[] = [];
-  #waitingBytes = 0;
-  #waitingMessages = 0;
   #compressing = false;
 
   constructor(outbox: Outbox, compression: Compression) {
@@ -35,11 +34,19 @@ export class CompressingOutbox {
   }
 
   get bufferedAmount(): number {
-    return this.#outbox.bufferedAmount + this.#waitingBytes;
+    return this.#outbox.bufferedAmount;
   }
 
   get bufferedMessages(): number {
-    return this.#outbox.bufferedMessages + this.#waitingMessages;
+    return this.#outbox.bufferedMessages;
+  }
+
+  whenSent(onSent: OnSent): void {
+    this.#outbox.whenSent(onSent);
+  }
+
+  fail(error: Error): void {
+    this.#outbox.fail(error);
   }
 
   /** What waits here waits for us, and not for the peer. */
@@ -47,24 +54,22 @@ export class CompressingOutbox {
     return this.#compressing;
   }
 
-  send(data: string | Uint8Array): void {
+  send(data: string | Uint8Array): boolean {
     const length = typeof data === "string" ? Buffer.byteLength(data) : data.length;
-    if (this.#waiting.length === 0 && length < this.#compression.threshold) {
-      this.#outbox.send(data);
-      return;
-    }
+    if (this.#waiting.length === 0 && length < this.#compression.threshold) return this.#outbox.send(data);
+    if (!this.#outbox.takes) return false;
     const opcode = typeof data === "string" ? Opcode.text : Opcode.binary;
     this.#add({ kind: "message", opcode, payload: payloadOf(data), bytes: length, messages: 1 });
+    return true;
   }
 
   /** Accepts a message that was encoded for many. It goes out as it is: each peer has a context of its own. */
-  sendEncoded(message: EncodedMessage): void {
-    if (this.#waiting.length === 0) {
-      this.#outbox.sendEncoded(message);
-      return;
-    }
+  sendEncoded(message: EncodedMessage): boolean {
+    if (this.#waiting.length === 0) return this.#outbox.sendEncoded(message);
+    if (!this.#outbox.takes) return false;
     const bytes = message.reduce((sum, segment) => sum + segment.bytes.length, 0);
     this.#add({ kind: "encoded", message, bytes, messages: 1 });
+    return true;
   }
 
   sendControl(frame: Buffer, nonce = 0): void {
@@ -84,22 +89,14 @@ export class CompressingOutbox {
 
   /** There is no time left to compress: what waits goes out as it is, which a peer must understand as well. */
   flushAndEnd(): void {
-    while (this.#waiting.length > 0) this.#pass(this.#take());
+    while (this.#waiting.length > 0) this.#pass(this.#waiting[0]!);
     this.#outbox.flushAndEnd();
   }
 
   #add(next: Waiting): void {
     this.#waiting.push(next);
-    this.#waitingBytes += next.bytes;
-    this.#waitingMessages += next.messages;
+    this.#outbox.countAhead(next.bytes, next.messages);
     this.#passOn();
-  }
-
-  #take(): Waiting {
-    const next = this.#waiting.shift()!;
-    this.#waitingBytes -= next.bytes;
-    this.#waitingMessages -= next.messages;
-    return next;
   }
 
   /** Passes on what waits, up to a message that has to be compressed first. */
@@ -109,7 +106,7 @@ export class CompressingOutbox {
       if (next.kind === "message" && next.payload.length >= this.#compression.threshold) {
         this.#compress(next);
       } else {
-        this.#pass(this.#take());
+        this.#pass(next);
       }
     }
   }
@@ -120,8 +117,8 @@ export class CompressingOutbox {
       this.#compressing = false;
       // Unless it went out as it was.
       if (this.#waiting[0] !== next) return;
-      this.#take();
-      this.#outbox.sendEncoded(encodePayload(next.opcode, payload, true));
+      this.#outbox.enqueue(encodePayload(next.opcode, payload, true));
+      this.#forget(next);
       this.#passOn();
     });
   }
@@ -129,14 +126,25 @@ export class CompressingOutbox {
   #pass(next: Waiting): void {
     switch (next.kind) {
       case "message":
-        return this.#outbox.sendEncoded(encodePayload(next.opcode, next.payload));
+        this.#outbox.enqueue(encodePayload(next.opcode, next.payload));
+        break;
       case "encoded":
-        return this.#outbox.sendEncoded(next.message);
+        this.#outbox.enqueue(next.message);
+        break;
       case "control":
-        return this.#outbox.sendControl(next.frame, next.nonce);
+        this.#outbox.sendControl(next.frame, next.nonce);
+        break;
       case "end":
-        return this.#outbox.end();
+        this.#outbox.end();
+        break;
     }
+    this.#forget(next);
+  }
+
+  /** The first that waits is in the outbox now, and counted there: in this order the level never seems to fall. */
+  #forget({ bytes, messages }: Waiting): void {
+    this.#waiting.shift();
+    this.#outbox.countAhead(-bytes, -messages);
   }
 }
 

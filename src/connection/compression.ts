@@ -50,14 +50,13 @@ export class Compression {
     });
   }
 
-  /** Inflates a message. One at a time, in their order. */
-  inflate(payload: Buffer, isText: boolean, onDone: (message: string | Buffer | Violation) => void): void {
+  /** Inflates a message, and checks text for UTF-8. One at a time, in their order. */
+  inflate(payload: Buffer, isText: boolean, onDone: (message: Buffer | Violation) => void): void {
     this.#running++;
     this.#perMessageDeflate.decompress(payload, true, (error, message) => {
       this.#end();
       if (error !== null) onDone(this.#violationOf(error));
-      else if (!isText) onDone(message);
-      else if (isUtf8(message)) onDone(message.toString("utf8"));
+      else if (!isText || isUtf8(message)) onDone(message);
       else onDone({ violated: CloseCode.invalidPayload, explanation: "a text message that is not UTF-8" });
     });
   }

@@ -1,5 +1,5 @@
 /** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
-import { MAX_TIMEOUT, now } from "../base/clock.js";
+import { MAX_TIMEOUT, type Clock, type Timer } from "../base/clock.js";
 import { ConnectionDrain } from "../drain/connection.js";
 import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../drain/events.js";
 
@@ -23,7 +23,8 @@ export class Ending {
   /** The machine, for what it knows. */
   readonly drain: ConnectionDrain;
   readonly #target: EndingTarget;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #clock: Clock;
+  #timer: Timer | undefined;
   #timerAt = Infinity;
   #idle: boolean;
   #unsent = false;
@@ -31,16 +32,18 @@ export class Ending {
   constructor(
     options: ConnectionDrainOptions,
     target: EndingTarget,
+    clock: Clock,
     initially: { idle: boolean; reading: boolean },
   ) {
     this.drain = new ConnectionDrain(options, initially);
     this.#target = target;
+    this.#clock = clock;
     this.#idle = initially.idle;
   }
 
   /** Takes an event, performs what follows from it, and sees to it that the machine is woken when it wants to be. */
   dispatch(event: DrainEvent): void {
-    for (const action of this.drain.handle(event, now())) this.#perform(action);
+    for (const action of this.drain.handle(event, this.#clock.now())) this.#perform(action);
     this.#arm();
   }
 
@@ -97,12 +100,13 @@ export class Ending {
     } else if (this.#timer === undefined || wakeAt < this.#timerAt) {
       this.#disarm();
       this.#timerAt = wakeAt;
-      this.#timer = setTimeout(this.#onTimer, Math.min(Math.max(0, Math.ceil(wakeAt - now())), MAX_TIMEOUT));
+      const wait = Math.max(0, Math.ceil(wakeAt - this.#clock.now()));
+      this.#timer = this.#clock.after(Math.min(wait, MAX_TIMEOUT), this.#onTimer);
     }
   }
 
   #disarm(): void {
-    clearTimeout(this.#timer);
+    this.#clock.cancel(this.#timer);
     this.#timer = undefined;
     this.#timerAt = Infinity;
   }
@@ -112,7 +116,7 @@ export class Ending {
     this.#timerAt = Infinity;
     // After a busy loop, timers come before the sockets: what has arrived meanwhile must be seen first, or a peer
     // would be taken for silent because we were.
-    setImmediate(() => {
+    this.#clock.afterPoll(() => {
       // A peer is not to blame for what it was not sent yet.
       if (this.#target.isCompressing) this.dispatch({ type: "progress" });
       this.dispatch({ type: "tick" });

@@ -1,23 +1,74 @@
-/** One run of a handler: it is settled when the handler has, and with it every promise it gave to `waitUntil`. */
+/**
+ * One run of a handler over a connection: the first consumer. Its loops ask for messages one by one, and asking for the
+ * next one says that the last is finished. The run is settled when the handler has, and with it every promise that was
+ * given to `waitUntil`.
+ */
+import { ServedConnection, type Guest } from "./connection.js";
+import type { Consumer, Received } from "./consumer.js";
+import { connectionEvents, dropEvents } from "./diagnostics.js";
+import type { Endpoint } from "./endpoint.js";
+import type { Connection, ConnectionClosed, Handler, Message } from "./handler.js";
+import type { MessageIterator, MessageSource } from "./iterator.js";
+import { Moments } from "./moments.js";
+import { WaitingLoops } from "./waiting-loops.js";
 
-/** What a run tells. */
-export interface HandlerRunOwner {
+/** Whose handler runs. */
+export interface HandlerHost<Principal> {
+  readonly handler: Handler<Principal>;
   /** The handler, or a promise given to `waitUntil`, failed with this. */
-  onHandlerError(error: unknown): void;
-  /** The number of promises that are waited for has changed. */
-  onPendingChanged(): void;
-  /** All is settled. Called once. */
-  onHandlerSettled(failed: boolean): void;
+  reportError(error: unknown, connection: Connection<Principal>): void;
 }
 
-export class HandlerRun {
-  readonly #owner: HandlerRunOwner;
+export class HandlerRun<Principal> implements Consumer, MessageSource {
+  /** What the handler sees. */
+  readonly connection: ServedConnection<Principal>;
+  readonly #host: HandlerHost<Principal>;
+  readonly #endpoint: Endpoint;
+  readonly #loops = new WaitingLoops();
+  #moments: Moments | undefined;
+  /** Nothing comes any more: loops end. */
+  #ended = false;
   #outcome: "returned" | "threw" | undefined;
   #pending = 0;
   #settled = false;
 
-  constructor(owner: HandlerRunOwner) {
-    this.#owner = owner;
+  constructor(host: HandlerHost<Principal>, endpoint: Endpoint, guest: Guest<Principal>) {
+    this.#host = host;
+    this.#endpoint = endpoint;
+    this.connection = new ServedConnection(endpoint, this, guest);
+  }
+
+  /** Promises and signals of the connection. */
+  get moments(): Moments {
+    return (this.#moments ??= new Moments(this.#endpoint));
+  }
+
+  // For the loops
+
+  next(iterator: MessageIterator): Promise<IteratorResult<Message, void>> {
+    if (this.#loops.isEmpty) {
+      const message = this.#endpoint.take();
+      if (message !== undefined) {
+        iterator.inHand++;
+        return Promise.resolve({ value: message as Message, done: false });
+      }
+      if (this.#ended) return Promise.resolve({ value: undefined, done: true });
+    }
+    return this.#loops.wait(iterator);
+  }
+
+  finish(messages: number): void {
+    if (messages > 0) this.#endpoint.finished(messages);
+  }
+
+  release(iterator: MessageIterator): void {
+    this.#loops.release(iterator);
+  }
+
+  // For the endpoint
+
+  get wants(): boolean {
+    return !this.#loops.isEmpty;
   }
 
   /** Promises given to `waitUntil` that have not settled. */
@@ -25,36 +76,70 @@ export class HandlerRun {
     return this.#pending;
   }
 
-  get settled(): boolean {
-    return this.#settled;
-  }
-
-  start(handler: () => unknown): void {
+  begin(): void {
+    connectionEvents.publish(() => ({ event: "opened", connection: this.connection }));
     let result: unknown;
     try {
-      result = handler();
+      result = this.#host.handler(this.connection);
     } catch (error) {
       result = Promise.reject(error);
     }
     Promise.resolve(result).then(
       () => this.#end("returned"),
       (error: unknown) => {
-        this.#owner.onHandlerError(error);
+        this.#host.reportError(error, this.connection);
         this.#end("threw");
       },
     );
   }
 
+  start(message: Received): void {
+    // Text comes as a string: nobody has asked for bytes.
+    this.#loops.give(message as Message);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#loops.end();
+  }
+
+  onOutboxLow(): void {
+    this.#moments?.onOutboxLow();
+  }
+
+  onPingAnswered(nonce: number): void {
+    this.#moments?.onPingAnswered(nonce);
+  }
+
+  onDropped(messages: number): void {
+    dropEvents.publish(() => ({ event: "dropped", connection: this.connection, messages }));
+  }
+
+  onDraining(): void {
+    this.#moments?.onDraining();
+  }
+
+  onUnheard(): void {
+    this.#moments?.onUnheard();
+  }
+
+  onClosed(closed: ConnectionClosed): void {
+    this.#moments?.onClosed(closed);
+    connectionEvents.publish(() => ({ event: "closed", connection: this.connection, closed }));
+  }
+
+  // For the handler
+
   waitUntil(promise: PromiseLike<unknown>): void {
     this.#pending++;
-    this.#owner.onPendingChanged();
+    this.#endpoint.changed();
     const settle = (): void => {
       this.#pending--;
-      this.#owner.onPendingChanged();
+      this.#endpoint.changed();
       this.#settleWhenDone();
     };
     Promise.resolve(promise).then(settle, (error: unknown) => {
-      this.#owner.onHandlerError(error);
+      this.#host.reportError(error, this.connection);
       settle();
     });
   }
@@ -67,6 +152,6 @@ export class HandlerRun {
   #settleWhenDone(): void {
     if (this.#outcome === undefined || this.#pending > 0 || this.#settled) return;
     this.#settled = true;
-    this.#owner.onHandlerSettled(this.#outcome === "threw");
+    this.#endpoint.settled(this.#outcome === "threw");
   }
 }

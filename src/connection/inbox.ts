@@ -1,56 +1,51 @@
 /**
- * The receiving side of a connection: what waits to be started, the loops that wait for it, and what they have in hand.
+ * The receiving side of a connection: the order of its messages, how many may wait, and where they end.
  *
- * It is the back-pressure too. A loop gets its next message when its owner allows it; and when too much waits, the
- * owner is told to stop reading, until half of that is gone.
+ * It is the back-pressure too. A message is started when the consumer wants one and the outbox does not hold it back;
+ * and when too much waits, the owner is told to stop reading, until half of that is gone.
  *
- * Compressed messages wait as they came, and are inflated here, one after the other and only as far ahead of the loops
- * as there is room: so they keep their place in the order, the cut and the last call hold for them as for others, and
- * a message that inflates a thousandfold is charged as what it is.
+ * Compressed messages wait as they came, and are inflated here, one after the other and only as far ahead of the
+ * consumer as there is room: so they keep their place in the order, the cut and the last call hold for them as for
+ * others, and a message that inflates a thousandfold is charged as what it is.
  */
 import type { Violation } from "../wire/violation.js";
 import type { Compression } from "./compression.js";
-import type { Message } from "./handler.js";
-import type { MessageIterator, MessageSource } from "./iterator.js";
+import { TextBytes, type Consumer, type Received } from "./consumer.js";
 import { CompressedMessage, MessageQueue } from "./message-queue.js";
-import type { InboxLimit } from "./options.js";
+import type { ConnectionOptions, InboxLimit } from "./options.js";
 
-/** What an inbox asks and tells. */
+/** What an inbox tells. */
 export interface InboxOwner {
-  /** Whether the next message may be started now. When that turns true, `deliver` is called. */
-  mayDeliver(): boolean;
   /** Too much waits, or no longer does. */
   onInboxFull(): void;
   onInboxLow(): void;
-  /** A loop is finished with messages that it had in hand. */
-  onFinished(messages: number): void;
   /** A message cannot be inflated; it and those behind it, so many, were dropped. */
   onInflateFailed(violation: Violation, droppedBehind: number): void;
 }
 
-/** A loop that waits for its next message, and the one that waits behind it. */
-interface Waiter {
-  readonly iterator: MessageIterator;
-  readonly resolve: (result: IteratorResult<Message, void>) => void;
-  next: Waiter | undefined;
-}
-
-export class Inbox implements MessageSource {
+export class Inbox {
   readonly #owner: InboxOwner;
-  readonly #limit: InboxLimit;
+  readonly #consumer: Consumer;
+  readonly #options: ConnectionOptions;
   readonly #compression: Compression | undefined;
   /** Undefined while nothing waits: most connections of a server are idle, or faster than their peer. */
   #queue: MessageQueue | undefined;
   #inflating = false;
-  #firstWaiter: Waiter | undefined;
-  #lastWaiter: Waiter | undefined;
   #inHand = 0;
+  #held = false;
   #full = false;
   #cut = false;
+  #ended = false;
 
-  constructor(owner: InboxOwner, limit: InboxLimit, compression: Compression | undefined) {
+  constructor(
+    owner: InboxOwner,
+    consumer: Consumer,
+    options: ConnectionOptions,
+    compression: Compression | undefined,
+  ) {
     this.#owner = owner;
-    this.#limit = limit;
+    this.#consumer = consumer;
+    this.#options = options;
     this.#compression = compression;
   }
 
@@ -64,108 +59,103 @@ export class Inbox implements MessageSource {
     return this.#inHand;
   }
 
+  /** Nothing waits and nothing is in hand. */
+  get isIdle(): boolean {
+    return this.#inHand === 0 && this.#queue === undefined;
+  }
+
   /** Too much waits: nothing should be read. */
   get isFull(): boolean {
     return this.#full;
   }
 
-  /** Nothing is taken any more; loops end when nothing waits. */
+  /** Nothing is taken any more. */
   get isCut(): boolean {
     return this.#cut;
   }
 
-  push(message: Message): void {
-    const waiter = this.#firstWaiter;
-    if (waiter !== undefined && this.#queue === undefined && this.#owner.mayDeliver()) {
-      // It need not be queued: a loop that is faster than its peer always waits already.
-      this.#removeFirstWaiter();
-      this.#noteStarted(waiter.iterator);
-      waiter.resolve({ value: message, done: false });
+  get #limit(): InboxLimit {
+    return this.#options.inboxLimit;
+  }
+
+  /** Takes a message from the peer; false behind the cut. */
+  push(message: Received): boolean {
+    if (this.#cut) return false;
+    if (this.#queue === undefined && !this.#held && this.#consumer.wants) {
+      // It need not be queued: who is faster than the peer always waits already.
+      this.#inHand++;
+      this.#consumer.start(message);
     } else {
       this.#enqueue(message);
     }
+    return true;
   }
 
-  pushCompressed(payload: Buffer, isText: boolean): void {
+  /** The same for a message that has to be inflated first. */
+  pushCompressed(payload: Buffer, isText: boolean): boolean {
+    if (this.#cut) return false;
     this.#enqueue(new CompressedMessage(payload, isText));
     this.#inflateNext();
+    return true;
   }
 
-  #enqueue(message: Message | CompressedMessage): void {
+  #enqueue(message: Received | CompressedMessage): void {
     this.#queue ??= new MessageQueue();
     this.#queue.push(message);
   }
 
   /** Looks at the limit; called when all messages of a chunk have been pushed. */
   checkLimit(): void {
-    if (this.#full || this.#cut || this.#queue === undefined) return;
+    if (this.#queue === undefined || this.#full || this.#cut) return;
     if (this.#queue.charged < this.#limit.bytes && this.#queue.length < this.#limit.messages) return;
     this.#full = true;
     this.#owner.onInboxFull();
   }
 
-  take(iterator: MessageIterator): Promise<IteratorResult<Message, void>> {
-    if (this.#firstWaiter === undefined && this.#owner.mayDeliver()) {
-      if (this.#queue !== undefined && this.#queue.ready > 0)
-        return Promise.resolve({ value: this.#start(this.#queue, iterator), done: false });
-      if (this.#isOver) return Promise.resolve({ value: undefined, done: true });
-    }
-    return new Promise((resolve) => this.#addWaiter({ iterator, resolve, next: undefined }));
+  /** The next message, if one may be started now. Tells the consumer before it returns when there will be none. */
+  take(): Received | undefined {
+    if (this.#held) return undefined;
+    if (this.#queue !== undefined && this.#queue.ready > 0) return this.#start(this.#queue);
+    this.#endWhenOver();
+    return undefined;
   }
 
-  release(iterator: MessageIterator): void {
-    let waiter = this.#firstWaiter;
-    this.#firstWaiter = undefined;
-    this.#lastWaiter = undefined;
-    while (waiter !== undefined) {
-      const { next } = waiter;
-      if (waiter.iterator === iterator) waiter.resolve({ value: undefined, done: true });
-      else this.#addWaiter(waiter);
-      waiter = next;
-    }
-  }
-
-  #addWaiter(waiter: Waiter): void {
-    waiter.next = undefined;
-    if (this.#lastWaiter === undefined) this.#firstWaiter = waiter;
-    else this.#lastWaiter.next = waiter;
-    this.#lastWaiter = waiter;
-  }
-
-  #removeFirstWaiter(): void {
-    this.#firstWaiter = this.#firstWaiter!.next;
-    if (this.#firstWaiter === undefined) this.#lastWaiter = undefined;
-  }
-
-  finish(messages: number): void {
+  /** So many messages are finished. Returns how many of them really were in hand. */
+  finish(messages: number): number {
     // A loop that outlives its handler finishes what is counted as finished already.
     const finished = Math.min(messages, this.#inHand);
-    if (finished === 0) return;
     this.#inHand -= finished;
-    this.#owner.onFinished(finished);
+    return finished;
   }
 
-  /** Gives loops that wait what there is for them. */
+  /** While the peer does not read our replies, it gets no further ones made. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  letGo(): void {
+    this.#held = false;
+    this.deliver();
+  }
+
+  /** Starts what may be started. */
   deliver(): void {
-    let waiter: Waiter | undefined;
-    while ((waiter = this.#firstWaiter) !== undefined && this.#owner.mayDeliver()) {
-      if (this.#queue !== undefined && this.#queue.ready > 0) {
-        this.#removeFirstWaiter();
-        waiter.resolve({ value: this.#start(this.#queue, waiter.iterator), done: false });
-      } else if (this.#isOver) {
-        this.#removeFirstWaiter();
-        waiter.resolve({ value: undefined, done: true });
-      } else {
-        return;
-      }
+    if (this.#held) return;
+    // A message that is started may change anything here.
+    while (this.#queue !== undefined && this.#queue.ready > 0 && this.#consumer.wants) {
+      this.#consumer.start(this.#start(this.#queue));
+      if (this.#held) return;
     }
+    this.#endWhenOver();
   }
 
-  get #isOver(): boolean {
-    return this.#cut && this.#queue === undefined;
+  #endWhenOver(): void {
+    if (this.#ended || !this.#cut || this.#queue !== undefined) return;
+    this.#ended = true;
+    this.#consumer.end();
   }
 
-  /** Takes nothing more: what is queued is still delivered, then loops end. */
+  /** Takes nothing more: what is queued is still started, then the consumer's input ends. */
   cut(): void {
     this.#cut = true;
     this.#becomeLow();
@@ -181,18 +171,13 @@ export class Inbox implements MessageSource {
     return dropped;
   }
 
-  #start(queue: MessageQueue, iterator: MessageIterator): Message {
+  #start(queue: MessageQueue): Received {
     const message = queue.shift();
-    this.#noteStarted(iterator);
+    this.#inHand++;
     if (queue.length === 0) this.#queue = undefined;
     if (queue.charged <= this.#limit.bytes / 2 && queue.length <= this.#limit.messages / 2) this.#becomeLow();
     this.#inflateNext();
     return message;
-  }
-
-  #noteStarted(iterator: MessageIterator): void {
-    iterator.inHand++;
-    this.#inHand++;
   }
 
   /** Inflates the next message, if it is the next to be started or there is room to have it ready before that. */
@@ -205,22 +190,26 @@ export class Inbox implements MessageSource {
     this.#compression.inflate(next.payload, next.isText, (result) => {
       this.#inflating = false;
       // Unless the queue was dropped meanwhile: then nothing is started any more.
-      if (this.#queue?.firstCompressed === next) this.#takeInflated(this.#queue, result);
+      if (this.#queue?.firstCompressed === next) this.#takeInflated(this.#queue, next.isText, result);
     });
   }
 
-  #takeInflated(queue: MessageQueue, result: Message | Violation): void {
-    if (typeof result === "object" && "violated" in result) {
+  #takeInflated(queue: MessageQueue, isText: boolean, result: Buffer | Violation): void {
+    if ("violated" in result) {
       const droppedBehind = queue.dropFromFirstCompressed();
       if (queue.length === 0) this.#queue = undefined;
       this.#owner.onInflateFailed(result, droppedBehind);
       this.deliver();
       return;
     }
-    queue.inflateFirst(result);
+    queue.inflateFirst(isText ? this.#textOf(result) : result);
     this.deliver();
     this.checkLimit();
     this.#inflateNext();
+  }
+
+  #textOf(bytes: Buffer): Received {
+    return this.#options.decoding.textAsBytes === true ? new TextBytes(bytes) : bytes.toString("utf8");
   }
 
   #becomeLow(): void {

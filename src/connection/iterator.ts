@@ -3,7 +3,9 @@ import type { Message } from "./handler.js";
 
 /** Where an iterator gets messages, and says that it is finished with them. */
 export interface MessageSource {
-  take(iterator: MessageIterator): Promise<IteratorResult<Message, void>>;
+  /** The next message for this loop, or the end. */
+  next(iterator: MessageIterator): Promise<IteratorResult<Message, void>>;
+  /** So many of the messages that loops were given are finished. */
   finish(messages: number): void;
   /** Ends the waits of an iterator that wants no more. */
   release(iterator: MessageIterator): void;
@@ -28,7 +30,7 @@ export class MessageIterator implements AsyncIterableIterator<Message, void, voi
   next(): Promise<IteratorResult<Message, void>> {
     if (this.#returned) return Promise.resolve({ value: undefined, done: true });
     this.#finish(Math.min(this.inHand, 1));
-    return this.#source.take(this);
+    return this.#source.next(this);
   }
 
   /** A loop was left by `break`, `return` or `throw`; the connection goes on. */

@@ -1,5 +1,5 @@
 /** Messages in order, and what they are charged in memory. */
-import type { Message } from "./handler.js";
+import { TextBytes, type Received } from "./consumer.js";
 
 /** A message as it came, before it is inflated. */
 export class CompressedMessage {
@@ -17,7 +17,7 @@ const MESSAGE_OVERHEAD = 128;
 
 /** A queue of received messages. Whoever has emptied it drops it: it keeps the memory of what it held. */
 export class MessageQueue {
-  #messages: (Message | CompressedMessage)[] = [];
+  #messages: (Received | CompressedMessage)[] = [];
   #charges: number[] = [];
   #head = 0;
   /** The place of the first message that is still compressed; the end of the queue when there is none. */
@@ -46,7 +46,7 @@ export class MessageQueue {
     return this.#messages[this.#firstCompressed] as CompressedMessage | undefined;
   }
 
-  push(message: Message | CompressedMessage): void {
+  push(message: Received | CompressedMessage): void {
     const charge = this.#chargeFor(message);
     this.#messages.push(message);
     this.#charges.push(charge);
@@ -55,7 +55,7 @@ export class MessageQueue {
   }
 
   /** Puts the message in the place of the first compressed one. */
-  inflateFirst(message: Message): void {
+  inflateFirst(message: Received): void {
     const charge = this.#chargeFor(message);
     this.#charged += charge - this.#charges[this.#firstCompressed]!;
     this.#charges[this.#firstCompressed] = charge;
@@ -72,17 +72,15 @@ export class MessageQueue {
     }
   }
 
-  #chargeFor(message: Message | CompressedMessage): number {
-    return (
-      MESSAGE_OVERHEAD + this.#memoryOf(message instanceof CompressedMessage ? message.payload : message)
-    );
+  #chargeFor(message: Received | CompressedMessage): number {
+    return MESSAGE_OVERHEAD + this.#memoryOf(bytesIn(message));
   }
 
   /**
    * Bytes that the message keeps alive. A binary one is a view of the chunk that it came in, so a single byte may hold
    * 64 KiB of Pings that came with it; the first message of a chunk pays for the whole.
    */
-  #memoryOf(message: Message): number {
+  #memoryOf(message: string | Buffer): number {
     if (typeof message === "string") return Buffer.byteLength(message);
     if (message.buffer === this.#chunk) return 0;
     this.#chunk = message.buffer;
@@ -90,8 +88,8 @@ export class MessageQueue {
   }
 
   /** Takes the oldest message, which is ready. */
-  shift(): Message {
-    const message = this.#messages[this.#head] as Message;
+  shift(): Received {
+    const message = this.#messages[this.#head] as Received;
     this.#charged -= this.#charges[this.#head]!;
     // It must not be kept alive from here until the array is compacted.
     this.#messages[this.#head] = "";
@@ -112,4 +110,9 @@ export class MessageQueue {
     this.#messages.length = this.#firstCompressed;
     return dropped - 1;
   }
+}
+
+function bytesIn(message: Received | CompressedMessage): string | Buffer {
+  if (message instanceof CompressedMessage) return message.payload;
+  return message instanceof TextBytes ? message.bytes : message;
 }

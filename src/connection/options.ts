@@ -17,11 +17,17 @@ export interface HeartbeatOptions {
   timeout: number;
 }
 
+/** How much may wait to be sent on one connection, in bytes. */
+export interface OutboxLimits {
+  /** `bufferedAmount` below which the next message is started. */
+  highWaterMark: number;
+  /** `bufferedAmount` at which no further message is taken. */
+  outboxLimit: number;
+}
+
 /** Options that are complete and allowed. One object for all connections of a server. */
-export interface ConnectionOptions {
+export interface ConnectionOptions extends OutboxLimits {
   /** What connections without compression accept. */
   decoding: DecoderOptions;
   inboxLimit: InboxLimit;
-  highWaterMark: number;
-  outboxLimit: number;
 }

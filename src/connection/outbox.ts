@@ -10,6 +10,7 @@
  */
 import type { Duplex } from "node:stream";
 import { frameHeaderLength, Opcode, writeFrameHeader } from "../wire/frame.js";
+import type { OutboxLimits } from "./options.js";
 
 /** Bytes handed to a socket at a time. */
 export const MAX_WRITE = 256 * 1024;
@@ -70,10 +71,20 @@ export type EncodedMessage = readonly Readonly<Segment>[];
 /** What a message begins with. */
 export type MessageOpcode = typeof Opcode.text | typeof Opcode.binary;
 
-/** What an outbox tells and asks. */
+/** Called when a message is with the kernel, or with an error when it never will be. */
+export type OnSent = (error?: Error) => void;
+
+/** What an outbox tells. */
 export interface OutboxOwner {
+  /** `bufferedAmount` has reached `highWaterMark`, or is below it again. */
+  onOutboxFull(): void;
+  onOutboxLow(): void;
   /** A write has left for the kernel. `bufferedAmount` is less than before. */
   onWritten(): void;
+}
+
+/** Who numbers the Pings that watch for progress. */
+export interface ProgressPings {
   /** A Ping frame to send here, behind the Ping with this number. */
   progressPing(behind: number): Buffer;
 }
@@ -121,10 +132,20 @@ export function asBuffer(bytes: Uint8Array): Buffer {
 export class Outbox {
   readonly #socket: Duplex;
   readonly #owner: OutboxOwner;
+  readonly #pings: ProgressPings;
+  readonly #limits: OutboxLimits;
 
   #segments: Segment[] = NOTHING;
-  /** Bytes in `#segments` and in the run. */
+  /** Bytes in `#segments` and in the run, and those that wait to come here. */
   #waitingBytes = 0;
+  /** Bytes, of those, that wait to come here. */
+  #aheadBytes = 0;
+  #full = false;
+  /** Messages accepted whose last byte the kernel has not taken, and all those whose last byte it has. */
+  #bufferedMessages = 0;
+  #sentMessages = 0;
+  /** Who waits for so many messages to be with the kernel, in order. Made for the first of them. */
+  #waitingForSent: { messages: number; onSent: OnSent }[] = NOTHING;
 
   // The run: frames that lie one behind the other in a slab, not yet cut off as a segment.
   #runSlab: Slab | undefined;
@@ -145,9 +166,16 @@ export class Outbox {
   /** Made for the first write: most connections of a server are idle. */
   #onWritten: ((error?: Error | null) => void) | undefined;
 
-  constructor(socket: Duplex, owner: OutboxOwner) {
+  constructor(socket: Duplex, owner: OutboxOwner, pings: ProgressPings, limits: OutboxLimits) {
     this.#socket = socket;
     this.#owner = owner;
+    this.#pings = pings;
+    this.#limits = limits;
+  }
+
+  /** Whether another message is taken: it is while the outbox is under its limit, however large the message is. */
+  get takes(): boolean {
+    return this.bufferedAmount < this.#limits.outboxLimit;
   }
 
   /** Bytes accepted and not yet taken by the kernel. */
@@ -157,18 +185,33 @@ export class Outbox {
 
   /** Messages accepted whose last byte the kernel has not taken. */
   get bufferedMessages(): number {
-    return this.#segments.reduce(
-      (sum, segment) => sum + segment.messages,
-      this.#runMessages + this.#writingMessages,
-    );
+    return this.#bufferedMessages;
   }
 
-  /** Accepts a message. A payload of over 8 KiB is not copied. */
-  send(data: string | Uint8Array): void {
+  /**
+   * Calls back when the kernel has all messages that were accepted until now: which is what back-pressure is to who
+   * sends message by message. Called with an error when it never will.
+   */
+  whenSent(onSent: OnSent): void {
+    const waiting = { messages: this.#sentMessages + this.#bufferedMessages, onSent };
+    if (this.#waitingForSent.length === 0) this.#waitingForSent = [waiting];
+    else this.#waitingForSent.push(waiting);
+  }
+
+  /** The socket is gone: what waits will never be sent. */
+  fail(error: Error): void {
+    const waiting = this.#waitingForSent;
+    this.#waitingForSent = NOTHING;
+    for (const { onSent } of waiting) onSent(error);
+  }
+
+  /** Accepts a message; false when it is not taken. A payload of over 8 KiB is not copied. */
+  send(data: string | Uint8Array): boolean {
+    if (!this.takes) return false;
     const length = typeof data === "string" ? Buffer.byteLength(data) : data.length;
     if (length > MAX_COPIED_PAYLOAD) {
-      this.sendEncoded(encodeMessage(data));
-      return;
+      this.enqueue(encodeMessage(data));
+      return true;
     }
     const slab = this.#reserve(frameHeaderLength(length) + length);
     if (typeof data === "string") {
@@ -180,16 +223,34 @@ export class Outbox {
       slab.buffer.set(data, start);
       this.#extendRun(slab, start + length, 1);
     }
+    return true;
   }
 
-  /** Accepts a message that was encoded by `encodeMessage`. */
-  sendEncoded(message: EncodedMessage): void {
+  /** Accepts a message that was encoded by `encodeMessage`; false when it is not taken. */
+  sendEncoded(message: EncodedMessage): boolean {
+    if (!this.takes) return false;
+    this.enqueue(message);
+    return true;
+  }
+
+  /** Takes a message, whatever waits. */
+  enqueue(message: EncodedMessage): void {
     this.#cutRun();
     for (const segment of message) {
       this.#addSegment(segment);
       this.#waitingBytes += segment.bytes.length;
     }
+    this.#bufferedMessages++;
+    this.#lookAtMark();
     this.#scheduleFlush();
+  }
+
+  /** So much more, or less, waits to come here. It counts as if it were here: nothing else bounds it. */
+  countAhead(bytes: number, messages: number): void {
+    this.#aheadBytes += bytes;
+    this.#waitingBytes += bytes;
+    this.#bufferedMessages += messages;
+    this.#lookAtMark();
   }
 
   /** Accepts a control frame; `nonce` is its number if it is a numbered Ping. */
@@ -222,16 +283,15 @@ export class Outbox {
     this.#socket.cork();
     for (const segment of this.#segments) this.#socket.write(segment.bytes);
     this.#socket.uncork();
-    this.#writingBytes += this.#waitingBytes;
-    this.#writingMessages += this.#segments.reduce((sum, segment) => sum + segment.messages, 0);
+    this.#writingBytes += this.#waitingBytes - this.#aheadBytes;
     this.#segments = NOTHING;
-    this.#waitingBytes = 0;
+    this.#waitingBytes = this.#aheadBytes;
     this.#endRequested = true;
     this.#ended = true;
     this.#socket.end((error?: Error | null) => {
       if (error) return; // destroyed before it was sent
       this.#writingBytes = 0;
-      this.#writingMessages = 0;
+      this.#noteSent(this.#bufferedMessages);
     });
   }
 
@@ -257,7 +317,18 @@ export class Outbox {
     slab.position = end;
     this.#runEnd = end;
     this.#runMessages += messages;
+    this.#bufferedMessages += messages;
+    this.#lookAtMark();
     this.#scheduleFlush();
+  }
+
+  /** Tells when `bufferedAmount` has passed the mark, in either direction. */
+  #lookAtMark(): void {
+    const full = this.#waitingBytes + this.#writingBytes >= this.#limits.highWaterMark;
+    if (full === this.#full) return;
+    this.#full = full;
+    if (full) this.#owner.onOutboxFull();
+    else this.#owner.onOutboxLow();
   }
 
   #cutRun(): void {
@@ -313,7 +384,7 @@ export class Outbox {
     const batch: Buffer[] = [];
     let bytes = 0;
     if (this.#writtenSincePing >= PING_EVERY && this.#segments.length > 0) {
-      const ping = this.#owner.progressPing(this.#writtenNonce);
+      const ping = this.#pings.progressPing(this.#writtenNonce);
       batch.push(ping);
       bytes += ping.length;
       this.#writtenSincePing = 0;
@@ -348,10 +419,21 @@ export class Outbox {
     // error for one that was cancelled with its socket.
     if (error || this.#ended || this.#socket.destroyed) return;
     this.#writingBytes = 0;
+    this.#noteSent(this.#writingMessages);
     this.#writingMessages = 0;
     if (this.#waitingBytes > 0 || this.#pong !== undefined || this.#endRequested) this.#flush();
     else this.#ownSlab = undefined;
+    this.#lookAtMark();
     this.#owner.onWritten();
+  }
+
+  #noteSent(messages: number): void {
+    this.#bufferedMessages -= messages;
+    this.#sentMessages += messages;
+    // Who is called may send again, and wait again.
+    while (this.#waitingForSent.length > 0 && this.#waitingForSent[0]!.messages <= this.#sentMessages) {
+      this.#waitingForSent.shift()!.onSent();
+    }
   }
 }
 

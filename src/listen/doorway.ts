@@ -1,7 +1,7 @@
 /** The way from an accepted socket to an upgrade request: who has come in and not yet asked for anything. */
 import type { Duplex } from "node:stream";
 import { now } from "../base/clock.js";
-import { RETRY_AFTER, type Refusals } from "./refusal.js";
+import { CLOSING, TOO_SLOW, unavailable, type Refusals } from "./refusal.js";
 
 /** What a doorway needs and tells. */
 export interface DoorwayOwner {
@@ -44,7 +44,7 @@ export class Doorway {
 
   enter(socket: Duplex): void {
     this.#accepted++;
-    const refuse = (): void => this.#owner.refusals.refuse(socket, 408, "The handshake took too long.");
+    const refuse = (): void => this.#owner.refusals.refuse(socket, TOO_SLOW);
     const timer = this.#timeout === Infinity ? undefined : setTimeout(refuse, this.#timeout);
     this.#note(socket, timer, true);
   }
@@ -76,7 +76,7 @@ export class Doorway {
 
   refuseSilent(): void {
     for (const socket of this.#silent.keys()) {
-      this.#owner.refusals.refuse(socket, 503, "The server is closing.", RETRY_AFTER);
+      this.#owner.refusals.refuse(socket, unavailable(CLOSING));
     }
   }
 

@@ -11,8 +11,9 @@ import { Server as TlsServer } from "node:tls";
 import { now } from "../base/clock.js";
 import { InvalidOptionError } from "../base/errors.js";
 import { Doorway } from "./doorway.js";
+import { Http1Handshake } from "./http1-handshake.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
-import { Refusals } from "./refusal.js";
+import { NOTHING_HERE, Refusals } from "./refusal.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 
 /** One server's share of an HTTP server: the upgrades to its path. */
@@ -202,10 +203,10 @@ class HttpHost {
     if (claim !== undefined) {
       // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
       (socket as Socket).allowHalfOpen = true;
-      claim.owner.onUpgrade(request, socket, head, acceptedAt);
+      claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
     } else if (this.#server.listenerCount("upgrade") === 1) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
-      this.#refusals.refuse(socket, 404, "There is no WebSocket at this path.");
+      this.#refusals.refuse(socket, NOTHING_HERE);
     }
   };
 

@@ -1,16 +1,15 @@
 /** What a server listens with, seen by the server. */
 import { once } from "node:events";
-import type { IncomingMessage } from "node:http";
 import type { AddressInfo, Server as NetServer } from "node:net";
-import type { Duplex } from "node:stream";
 import { now } from "../base/clock.js";
 import { ServerStateError } from "../base/errors.js";
 import type { DoorwayOwner } from "./doorway.js";
+import type { OpeningHandshake } from "./opening-handshake.js";
 
 /** What a listener needs and tells. */
 export interface ListenerOwner extends DoorwayOwner {
   /** A socket that asks to be upgraded; it is the owner's from here on. */
-  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void;
+  onUpgrade(handshake: OpeningHandshake): void;
   /** A socket could not be accepted, or a name not be removed. */
   onListenerError(error: unknown): void;
 }

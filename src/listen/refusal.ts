@@ -11,11 +11,25 @@ export interface UpgradeEvent {
 
 const upgradeEvents = new Publisher<UpgradeEvent>("upgrade");
 
+/** Why somebody is not let in, as an HTTP answer. */
+export interface Refusal {
+  status: number;
+  /** The body: a sentence for whoever reads the answer, or an empty string. */
+  message: string;
+  headers?: Readonly<Record<string, string>>;
+}
+
 /** How long a refused client gets to read the answer and end TCP. */
 const REFUSED_TIMEOUT = 1_000;
 
-/** Seconds after which a client that found the server closing or full may try again. */
-export const RETRY_AFTER = { "Retry-After": "1" };
+/** Nobody is let in for now: after a second the client may try again, here or elsewhere. */
+export function unavailable(message: string): Refusal {
+  return { status: 503, message, headers: { "Retry-After": "1" } };
+}
+
+export const CLOSING = "The server is closing.";
+export const TOO_SLOW: Refusal = { status: 408, message: "The handshake took too long." };
+export const NOTHING_HERE: Refusal = { status: 404, message: "There is no WebSocket at this path." };
 
 /** Refuses sockets, and knows which of them are still open. */
 export class Refusals {
@@ -35,12 +49,7 @@ export class Refusals {
    * Answers with a status and a sentence, then ends the socket. What the client still sends is read and dropped: with
    * unread input the kernel would answer with a reset, which destroys the answer (RFC 1122 §4.2.2.13).
    */
-  refuse(
-    socket: Duplex,
-    status: number,
-    message: string,
-    headers: Readonly<Record<string, string>> = {},
-  ): void {
+  refuse(socket: Duplex, { status, message, headers = {} }: Refusal): void {
     if (socket.destroyed || socket.writableEnded) return;
     upgradeEvents.publish(() => ({ event: "refused", status }));
     socket.on("error", () => {}); // its 'close' follows

@@ -11,10 +11,16 @@ import { defer } from "../base/deferred.js";
 import { InvalidOptionError } from "../base/errors.js";
 import { readHandshake } from "../wire/handshake.js";
 import { Doorway } from "./doorway.js";
+import { Http1Handshake } from "./http1-handshake.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import type { Refusal } from "./refusal.js";
 import { headOf } from "./request-head.js";
 import { SocketFile } from "./socket-file.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
+
+const NO_UPGRADE: Refusal = { status: 400, message: "The header 'Connection: Upgrade' is missing." };
+const HEAD_TOO_LARGE: Refusal = { status: 431, message: "The request's head is too large." };
+const NOT_HTTP: Refusal = { status: 400, message: "This is not HTTP." };
 
 /** How long the last sockets, destroyed already, get to be gone. */
 const RELEASE_TIMEOUT = 100;
@@ -174,22 +180,17 @@ export class SocketListener implements Listener {
     http.requestTimeout = 0;
     const { refusals } = this.#owner;
     http.on("upgrade", (request, socket, head) => {
-      this.#owner.onUpgrade(request, socket, head, this.#doorway.leave(socket) ?? now());
+      const acceptedAt = this.#doorway.leave(socket) ?? now();
+      this.#owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, refusals));
     });
     http.on("request", (request) => {
       const refusal = readHandshake(headOf(request));
       // Not through Node's response: it destroys the socket with whatever the client still sends unread.
       request.resume();
-      if ("status" in refusal) {
-        refusals.refuse(request.socket, refusal.status, refusal.message, refusal.headers);
-      } else {
-        refusals.refuse(request.socket, 400, "The header 'Connection: Upgrade' is missing.");
-      }
+      refusals.refuse(request.socket, "status" in refusal ? refusal : NO_UPGRADE);
     });
     http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      if (error.code === "HPE_HEADER_OVERFLOW")
-        refusals.refuse(socket, 431, "The request's head is too large.");
-      else refusals.refuse(socket, 400, "This is not HTTP.");
+      refusals.refuse(socket, error.code === "HPE_HEADER_OVERFLOW" ? HEAD_TOO_LARGE : NOT_HTTP);
     });
     return http;
   }

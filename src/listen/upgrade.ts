@@ -1,32 +1,22 @@
 /** From a request to a connection: who is let in, and when that is decided (RFC 6455 §4.2). */
-import type { IncomingMessage } from "node:http";
-import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { now } from "../base/clock.js";
 import { LastcallError, UpgradeRejected } from "../base/errors.js";
-import type { ConnectionInfo } from "../connection/connection.js";
-import {
-  isSameHost,
-  normalizeOrigin,
-  readHandshake,
-  switchingProtocols,
-  type Handshake,
-  type RequestHead,
-} from "../wire/handshake.js";
+import type { Guest } from "../connection/connection.js";
+import type { Accepted } from "../connection/endpoint.js";
+import { isSameHost, normalizeOrigin, type RequestHead } from "../wire/handshake.js";
 import type { Agreement } from "./compression-offer.js";
 import { EarlyBytes } from "./early-bytes.js";
+import type { Offer, OpeningHandshake } from "./opening-handshake.js";
 import type { UpgradeOptions } from "./options.js";
-import { RETRY_AFTER, type Refusals } from "./refusal.js";
-import { headOf } from "./request-head.js";
+import { CLOSING, NOTHING_HERE, TOO_SLOW, unavailable, type Refusal } from "./refusal.js";
 
 /** What an upgrade needs of its server. */
 export interface UpgradeHost<Principal> {
   readonly options: UpgradeOptions<Principal>;
-  readonly refusals: Refusals;
   /** Why nobody is let in at the moment, if so. */
   closedBecause(): string | undefined;
-  /** Serves the connection. The 101 is on its way. */
-  open(socket: Duplex, head: Buffer, info: ConnectionInfo<Principal>): void;
+  /** Serves the connection. The answer that it is open is on its way; `early` is what came behind the request. */
+  open(accepted: Accepted, guest: Guest<Principal>, early: Buffer): void;
   reportError(error: unknown): void;
   /** A handshake that had to wait is over. */
   onUpgradeSettled(): void;
@@ -35,12 +25,20 @@ export interface UpgradeHost<Principal> {
 /** Errors of a socket are followed by 'close', where they are dealt with. (One function: it holds no socket alive.) */
 const ignoreError = (): void => {};
 
+const WRONG_ORIGIN: Refusal = { status: 403, message: "Pages from this origin may not connect." };
+const NOT_CHECKED: Refusal = { status: 500, message: "The handshake could not be checked." };
+const NOT_CHOSEN: Refusal = { status: 500, message: "The subprotocol could not be chosen." };
+const MALFORMED_EXTENSIONS: Refusal = {
+  status: 400,
+  message: "The Sec-WebSocket-Extensions header is malformed.",
+};
+
 let connectionCount = 0;
 
 export class Upgrades<Principal> {
   readonly #host: UpgradeHost<Principal>;
   /** Handshakes that wait for `authenticate`, each with what ends the wait. */
-  readonly #waiting = new Map<Duplex, AbortController>();
+  readonly #waiting = new Map<OpeningHandshake, AbortController>();
 
   constructor(host: UpgradeHost<Principal>) {
     this.#host = host;
@@ -51,44 +49,40 @@ export class Upgrades<Principal> {
     return this.#waiting.size;
   }
 
-  /** Answers an upgrade request. `acceptedAt` is when its socket was accepted: the handshake's time runs from there. */
-  handle(message: IncomingMessage, socket: Duplex, head: Buffer, acceptedAt: number): void {
-    socket.on("error", ignoreError);
+  /** Answers a request to become a WebSocket. */
+  handle(handshake: OpeningHandshake): void {
+    const { stream, early } = handshake;
+    stream.on("error", ignoreError);
     // Refused already, for being late or for what came before it; Node's parser does not know that.
-    if (!socket.writable) return;
-    const request = headOf(message);
-    const handshake = this.#check(request, socket);
-    if (handshake === undefined) return;
-    if (this.#host.options.authenticate === undefined) {
-      this.#open(request, handshake, socket, head, undefined as Principal);
+    if (!stream.writable) return;
+    const offer = this.#check(handshake);
+    if ("status" in offer) {
+      handshake.refuse(offer);
+    } else if (this.#host.options.authenticate === undefined) {
+      this.#open(handshake, offer, undefined as Principal, early);
     } else {
-      void this.#openWhenAuthenticated(request, handshake, socket, head, acceptedAt);
+      void this.#openWhenAuthenticated(handshake, offer);
     }
   }
 
   /** Refuses every handshake that still waits. */
   refuseWaiting(): void {
-    for (const [socket, abort] of this.#waiting) {
-      this.#refuse(socket, 503, "The server is closing.", RETRY_AFTER);
+    for (const [handshake, abort] of this.#waiting) {
+      handshake.refuse(unavailable(CLOSING));
       abort.abort();
     }
   }
 
-  #check(request: RequestHead, socket: Duplex): Handshake | undefined {
+  /** What is offered, or why it is not accepted. */
+  #check(handshake: OpeningHandshake): Offer | Refusal {
+    const { head } = handshake;
     const { path } = this.#host.options;
-    if (path !== undefined && request.url.split("?", 1)[0] !== path) {
-      return this.#refuse(socket, 404, "There is no WebSocket at this path.");
-    }
-    const handshake = readHandshake(request);
-    if ("status" in handshake) {
-      return this.#refuse(socket, handshake.status, handshake.message, handshake.headers);
-    }
-    if (!this.#isOriginAllowed(request)) {
-      return this.#refuse(socket, 403, "Pages from this origin may not connect.");
-    }
+    if (path !== undefined && head.url.split("?", 1)[0] !== path) return NOTHING_HERE;
+    const offer = handshake.read();
+    if ("status" in offer) return offer;
+    if (!this.#isOriginAllowed(head)) return WRONG_ORIGIN;
     const closed = this.#host.closedBecause();
-    if (closed !== undefined) return this.#refuse(socket, 503, closed, RETRY_AFTER);
-    return handshake;
+    return closed === undefined ? offer : unavailable(closed);
   }
 
   #isOriginAllowed({ headers }: RequestHead): boolean {
@@ -100,110 +94,89 @@ export class Upgrades<Principal> {
     return normalized !== undefined && origins.includes(normalized);
   }
 
-  async #openWhenAuthenticated(
-    request: RequestHead,
-    handshake: Handshake,
-    socket: Duplex,
-    head: Buffer,
-    acceptedAt: number,
-  ): Promise<void> {
-    const early = new EarlyBytes(socket, head);
-    const principal = await this.#authenticate(request, socket, acceptedAt);
-    this.#waiting.delete(socket);
+  async #openWhenAuthenticated(handshake: OpeningHandshake, offer: Offer): Promise<void> {
+    const early = new EarlyBytes(handshake.stream, handshake.early);
+    const principal = await this.#authenticate(handshake);
+    this.#waiting.delete(handshake);
     const bytes = early.take();
-    if (principal !== undefined) this.#open(request, handshake, socket, bytes, principal.value);
+    if (principal !== undefined) this.#open(handshake, offer, principal.value, bytes);
     this.#host.onUpgradeSettled();
   }
 
   /** The principal, or undefined when the handshake is refused or its socket gone. */
-  async #authenticate(
-    request: RequestHead,
-    socket: Duplex,
-    acceptedAt: number,
-  ): Promise<{ value: Principal } | undefined> {
+  async #authenticate(handshake: OpeningHandshake): Promise<{ value: Principal } | undefined> {
+    const { head, stream, acceptedAt } = handshake;
     const { authenticate, handshakeTimeout } = this.#host.options;
     const abort = new AbortController();
     const onLeave = (): void => {
       // Its FIN before there was an answer: nobody waits for one any more.
-      socket.destroy();
+      stream.destroy();
       abort.abort();
     };
     const timer = setTimeout(
       () => {
-        this.#refuse(socket, 408, "The handshake took too long.");
+        handshake.refuse(TOO_SLOW);
         abort.abort();
       },
       Math.max(0, acceptedAt + handshakeTimeout - now()),
     );
-    this.#waiting.set(socket, abort);
-    socket.once("end", onLeave);
-    socket.once("close", onLeave);
+    this.#waiting.set(handshake, abort);
+    stream.once("end", onLeave);
+    stream.once("close", onLeave);
     // The wait ends with the client or its time, also when `authenticate` does not listen to its signal.
     const aborted = new Promise<undefined>((resolve) => {
       abort.signal.addEventListener("abort", () => resolve(undefined), { once: true });
     });
     try {
-      const principal = (async () => ({ value: await authenticate!(request, { signal: abort.signal }) }))();
+      const principal = (async () => ({ value: await authenticate!(head, { signal: abort.signal }) }))();
       return await Promise.race([principal, aborted]);
     } catch (error) {
       if (error instanceof UpgradeRejected) {
-        this.#refuse(socket, error.status, error.body, error.headers);
+        handshake.refuse({ status: error.status, message: error.body, headers: error.headers });
       } else {
         this.#host.reportError(error);
-        this.#refuse(socket, 500, "The handshake could not be checked.");
+        handshake.refuse(NOT_CHECKED);
       }
       return undefined;
     } finally {
       clearTimeout(timer);
-      socket.off("end", onLeave);
-      socket.off("close", onLeave);
+      stream.off("end", onLeave);
+      stream.off("close", onLeave);
     }
   }
 
-  #open(
-    request: RequestHead,
-    handshake: Handshake,
-    socket: Duplex,
-    head: Buffer,
-    principal: Principal,
-  ): void {
-    const protocol = this.#chooseProtocol(handshake.protocols, request);
+  #open(handshake: OpeningHandshake, offer: Offer, principal: Principal, early: Buffer): void {
+    const { head, stream, remoteAddress } = handshake;
+    const protocol = this.#chooseProtocol(offer.protocols, head);
     if (protocol instanceof Error) {
       this.#host.reportError(protocol);
-      this.#refuse(socket, 500, "The subprotocol could not be chosen.");
+      handshake.refuse(NOT_CHOSEN);
       return;
     }
-    const agreed = this.#agreeOnCompression(request);
+    const agreed = this.#agreeOnCompression(head);
     if (agreed === "malformed") {
-      this.#refuse(socket, 400, "The Sec-WebSocket-Extensions header is malformed.");
+      handshake.refuse(MALFORMED_EXTENSIONS);
       return;
     }
     // The last look, and nothing is awaited behind it: who gets a 101 is served.
     const closed = this.#host.closedBecause();
     if (closed !== undefined) {
-      this.#refuse(socket, 503, closed, RETRY_AFTER);
+      handshake.refuse(unavailable(closed));
       return;
     }
-    if (!socket.writable) return;
-    const { setNoDelay, remoteAddress } = socket as Partial<Socket>;
-    // Frames leave as whole writes once per tick; Nagle would only hold them back.
-    setNoDelay?.call(socket as Socket, true);
-    socket.write(switchingProtocols(handshake.key, protocol, agreed?.header));
+    if (!stream.writable) return;
+    handshake.accept(protocol, agreed?.header);
     // From here on the connection listens.
-    socket.off("error", ignoreError);
-    this.#host.open(socket, head, {
-      number: ++connectionCount,
-      request,
-      requestIsShared: this.#isShown,
-      protocol: protocol ?? "",
-      principal,
-      remoteAddress: remoteAddress ?? "",
-      compression: agreed?.compression,
-    });
+    stream.off("error", ignoreError);
+    this.#host.open(
+      { number: ++connectionCount, socket: stream, remoteAddress, compression: agreed?.compression },
+      { request: head, requestIsShared: this.#showsRequests, protocol: protocol ?? "", principal },
+      early,
+    );
   }
 
-  /** Whether the application has had requests in hand before their connection. */
-  get #isShown(): boolean {
+  /** Whether the application has requests in hand before there is a connection. */
+  get #showsRequests(): boolean {
     const { authenticate, protocols } = this.#host.options;
     return authenticate !== undefined || typeof protocols === "function";
   }
@@ -229,14 +202,5 @@ export class Upgrades<Principal> {
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));
     }
-  }
-
-  #refuse(
-    socket: Duplex,
-    status: number,
-    message: string,
-    headers?: Readonly<Record<string, string>>,
-  ): undefined {
-    this.#host.refusals.refuse(socket, status, message, headers);
   }
 }

@@ -1,27 +1,19 @@
-/** The server: who is connected, who may come in, and what state it is in. */
+/** The server: the public interface, and the face of the premises that runs a handler for each connection. */
 import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
-import type { Duplex } from "node:stream";
-import { defer } from "../base/deferred.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { bytesOf } from "../connection/bytes.js";
-import { ServedConnection, type ConnectionHost, type ConnectionInfo } from "../connection/connection.js";
+import type { Guest } from "../connection/connection.js";
+import type { Endpoint } from "../connection/endpoint.js";
 import type { Connection, Handler } from "../connection/handler.js";
+import { HandlerRun, type HandlerHost } from "../connection/handler-run.js";
 import { encodeMessage } from "../connection/outbox.js";
-import type { ConnectionDrainOptions } from "../drain/events.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
-import { listenerFor, type ListenTarget } from "../listen/listen-target.js";
-import type { Listener } from "../listen/listener.js";
-import { Refusals } from "../listen/refusal.js";
-import { Upgrades, type UpgradeHost } from "../listen/upgrade.js";
+import type { ListenTarget } from "../listen/listen-target.js";
 import { errorEvents } from "./diagnostics.js";
-import { Heartbeat } from "./heartbeat.js";
-import { checkDrainOptions, completeDrainOptions, resolveOptions } from "./option-checks.js";
+import { resolveOptions } from "./option-checks.js";
 import type { ResolvedOptions, ServerOptions } from "./options.js";
-import { Shutdown, type ShutdownHost } from "./shutdown.js";
-
-/** Where a server stands: it goes from left to right and never back. */
-export type ServerState = "idle" | "listening" | "draining" | "closed";
+import { Premises, type Face, type ServerState } from "./premises.js";
 
 /** What `run` is told. */
 export interface RunOptions {
@@ -115,79 +107,37 @@ export function createServer<Principal>(
 }
 
 class LastcallServer<Principal>
-  implements Server<Principal>, ConnectionHost<Principal>, UpgradeHost<Principal>, ShutdownHost
+  implements Server<Principal>, Face<HandlerRun<Principal>, Principal>, HandlerHost<Principal>
 {
-  readonly options: ResolvedOptions<Principal>;
-  connectionDrain: ConnectionDrainOptions;
-  readonly refusals = new Refusals(() => this.#shutdown?.handshakeSettled());
-  readonly connections = new Set<ServedConnection<Principal>>();
-  tally: DrainReport["messages"] = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
-
-  readonly #handler: Handler<Principal>;
-  readonly #upgrades = new Upgrades<Principal>(this);
-  readonly #heartbeat: Heartbeat | undefined;
-  #state: ServerState = "idle";
-  #listener: Listener | undefined;
-  /** Settles when the listener does listen, or cannot. */
-  #listening: Promise<unknown> | undefined;
-  #shutdown: Shutdown | undefined;
-  readonly #down = defer<DrainReport>();
+  readonly connections = new Set<Connection<Principal>>();
+  readonly handler: Handler<Principal>;
+  readonly #premises: Premises<HandlerRun<Principal>, Principal>;
+  readonly #onError: ServerOptions<Principal>["onError"];
 
   constructor(handler: Handler<Principal>, options: ResolvedOptions<Principal>) {
-    this.#handler = handler;
-    this.options = options;
-    this.connectionDrain = { ...options, ...options.drain };
-    if (options.heartbeat !== false) this.#heartbeat = new Heartbeat(this.connections, options.heartbeat);
+    this.handler = handler;
+    this.#onError = options.onError;
+    this.#premises = new Premises(options, this);
   }
 
   get state(): ServerState {
-    return this.#state;
+    return this.#premises.state;
   }
 
   address(): AddressInfo | string | null {
-    return this.#listener?.address() ?? null;
+    return this.#premises.address();
   }
 
   listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
   listen(target: ListenOptions & { path: string }): Promise<string>;
   listen(target: ListenTarget): Promise<AddressInfo | string>;
-  async listen(target: ListenTarget): Promise<AddressInfo | string> {
-    if (this.#state !== "idle" || this.#listener !== undefined) {
-      const over = this.#state === "draining" || this.#state === "closed";
-      throw new ServerStateError(
-        `The server cannot listen: it is ${over ? this.#state : "listening already"}. Make a new one with createServer().`,
-      );
-    }
-    this.#listener = listenerFor(
-      target,
-      {
-        refusals: this.refusals,
-        onUpgrade: (request, socket, head, acceptedAt) =>
-          this.#upgrades.handle(request, socket, head, acceptedAt),
-        onListenerError: (error) => this.reportError(error),
-        onGuestGone: () => this.#shutdown?.handshakeSettled(),
-      },
-      this.options,
-    );
-    const listening = this.#listener.open();
-    this.#listening = listening;
-    try {
-      const address = await listening;
-      // When the server was shut down meanwhile, that closes the door as soon as it is open.
-      if (this.#shutdown === undefined) this.#state = "listening";
-      // And when it is down by now, nothing may begin any more.
-      if (this.state !== "closed") this.#heartbeat?.start();
-      return address;
-    } catch (error) {
-      this.#listener = undefined;
-      if (this.#shutdown === undefined) throw error;
-      throw new ServerStateError("The server was shut down before it listened.", { cause: error });
-    }
+  listen(target: ListenTarget): Promise<AddressInfo | string> {
+    return this.#premises.listen(target);
   }
 
   async run({ listen, shutdown, close }: RunOptions = {}): Promise<DrainReport> {
     // Who has never listened has nobody to serve. A server that listens already may have.
-    if (close?.aborted || (shutdown?.aborted && this.#listener === undefined)) return this.close();
+    if (close?.aborted || (shutdown?.aborted && !this.#premises.hasDoor)) return this.close();
     const onShutdown = (): void => void this.shutdown();
     const onClose = (): void => void this.close();
     shutdown?.addEventListener("abort", onShutdown, { once: true });
@@ -195,12 +145,12 @@ class LastcallServer<Principal>
     try {
       if (shutdown?.aborted) onShutdown();
       else if (listen !== undefined) await this.#listenUnlessDown(listen);
-      else if (this.#state === "idle") {
+      else if (this.state === "idle") {
         throw new ServerStateError(
           "There is nothing to run: give `listen`, or call server.listen() before run().",
         );
       }
-      return await this.#down.promise;
+      return await this.#premises.down;
     } finally {
       shutdown?.removeEventListener("abort", onShutdown);
       close?.removeEventListener("abort", onClose);
@@ -208,34 +158,21 @@ class LastcallServer<Principal>
   }
 
   async #listenUnlessDown(target: ListenTarget): Promise<void> {
-    const wasDown = this.#shutdown !== undefined;
+    const wasDown = this.#premises.draining;
     try {
       await this.listen(target);
     } catch (error) {
       // Told to stop before it listened: that ends in a report, not in an error.
-      if (wasDown || this.#shutdown === undefined) throw error;
+      if (wasDown || !this.#premises.draining) throw error;
     }
   }
 
-  shutdown(given: Partial<DrainOptions> = {}): Promise<DrainReport> {
-    try {
-      const known = checkDrainOptions(given);
-      if (this.#shutdown !== undefined) {
-        this.#shutdown.hasten(known);
-        return this.#shutdown.report;
-      }
-      const shutdown = this.#beginShutdown(completeDrainOptions({ ...this.options.givenDrain, ...known }));
-      shutdown.begin();
-      return shutdown.report;
-    } catch (error) {
-      return Promise.reject(error);
-    }
+  shutdown(options?: Partial<DrainOptions>): Promise<DrainReport> {
+    return this.#premises.shutdown(options);
   }
 
   close(): Promise<DrainReport> {
-    const shutdown = this.#shutdown ?? this.#beginShutdown(this.options.drain);
-    shutdown.force();
-    return shutdown.report;
+    return this.#premises.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -248,101 +185,36 @@ class LastcallServer<Principal>
   ): number {
     const message = encodeMessage(typeof data === "string" ? data : bytesOf(data));
     let taken = 0;
-    for (const connection of this.connections) {
+    for (const endpoint of this.#premises.connections) {
       // Who is on its way out is none of "all": not reaching it is no drop.
-      if (!connection.isOpen || (where !== undefined && !where(connection))) continue;
-      if (connection.sendEncoded(message)) taken++;
+      if (!endpoint.isOpen || (where !== undefined && !where(endpoint.consumer.connection))) continue;
+      if (endpoint.sendEncoded(message)) taken++;
     }
     return taken;
   }
 
-  #beginShutdown(options: DrainOptions): Shutdown {
-    this.#state = "draining";
-    this.connectionDrain = { ...this.options, ...options };
-    this.#shutdown = new Shutdown(this, options);
-    this.tally = this.#shutdown.tally;
-    void this.#shutdown.report.then((report) => this.#down.resolve(report));
-    return this.#shutdown;
+  // For the premises
+
+  consumerFor(endpoint: Endpoint, guest: Guest<Principal>): HandlerRun<Principal> {
+    const run = new HandlerRun(this, endpoint, guest);
+    this.connections.add(run.connection);
+    return run;
   }
 
-  // For the upgrades
-
-  closedBecause(): string | undefined {
-    if (this.#state === "closed" || this.#shutdown?.acceptsHandshakes === false)
-      return "The server is closing.";
-    if (this.connections.size >= this.options.maxConnections) return "The server is full.";
-    return undefined;
-  }
-
-  open(socket: Duplex, head: Buffer, info: ConnectionInfo<Principal>): void {
-    const connection = new ServedConnection(this, socket, info);
-    this.connections.add(connection);
-    connection.start(this.#handler, head);
-    this.#shutdown?.connectionOpened(connection);
-  }
-
-  onUpgradeSettled(): void {
-    this.#shutdown?.handshakeSettled();
-  }
-
-  // For the connections
-
-  get draining(): boolean {
-    return this.#shutdown !== undefined;
-  }
-
-  connectionClosed(connection: ServedConnection<Principal>): void {
-    if (!this.connections.delete(connection)) return;
-    this.#shutdown?.connectionClosed(connection);
+  connectionClosed({ connection }: HandlerRun<Principal>): void {
+    this.connections.delete(connection);
   }
 
   reportError(error: unknown, connection?: Connection<Principal>): void {
-    errorEvents.publish(() => ({
-      event: "error",
-      error,
-      connection,
-    }));
+    errorEvents.publish(() => ({ event: "error", error, connection }));
     void this.#tellOnError(error, connection);
   }
 
   async #tellOnError(error: unknown, connection?: Connection<Principal>): Promise<void> {
     try {
-      await this.options.onError?.(error, connection);
+      await this.#onError?.(error, connection);
     } catch {
       // An error of the error handler has nowhere left to go; it must not end the process.
     }
-  }
-
-  // For the shutdown
-
-  async closeDoor(): Promise<void> {
-    this.#listener?.abandonOpening();
-    await this.#listening?.catch(() => {});
-    await this.#listener?.stopAccepting().catch((error: unknown) => this.reportError(error));
-  }
-
-  closeDoorNow(): void {
-    this.#listener?.abandonOpening();
-    this.#listener?.stopAcceptingNow();
-    void this.#listening?.then(
-      () => this.#listener?.stopAcceptingNow(),
-      () => {},
-    );
-  }
-
-  pendingHandshakes(): number {
-    return (this.#listener?.guests ?? 0) + this.#upgrades.waiting + this.refusals.open;
-  }
-
-  refuseHandshakes(): void {
-    this.#listener?.refuseSilent();
-    this.#upgrades.refuseWaiting();
-  }
-
-  async release(): Promise<void> {
-    this.#state = "closed";
-    this.#heartbeat?.stop();
-    this.refusals.destroyAll();
-    await this.#listener?.destroy();
   }
 }

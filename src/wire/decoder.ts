@@ -15,6 +15,8 @@ import type { Violation } from "./violation.js";
 export interface DecoderSink {
   /** A whole message: text as a string, binary as a Buffer that nothing overwrites later. */
   onMessage(data: string | Buffer): void;
+  /** Text instead, where `textAsBytes` is set: checked for UTF-8, and not made a string. */
+  onTextBytes?(bytes: Buffer): void;
   /**
    * A whole message that its sender has compressed (RFC 7692 §6.1), still to be inflated, and then to be checked for
    * UTF-8 when it is text. Called only when `compression` was agreed on.
@@ -38,6 +40,8 @@ export interface DecoderOptions {
   masked: boolean;
   /** Whether permessage-deflate was agreed on, which gives the first reserved bit its meaning (RFC 7692 §6). */
   compression: boolean;
+  /** Whether text goes to `onTextBytes`, which must be there then. Default false. */
+  textAsBytes?: boolean;
 }
 
 /** The longest frame header: 2 bytes, a 64-bit length and a masking key. */
@@ -295,10 +299,12 @@ export class Decoder {
       this.#sink.onCompressedMessage(payload, opcode === Opcode.text);
     } else if (opcode === Opcode.binary) {
       this.#sink.onMessage(payload);
-    } else if (isUtf8(payload)) {
-      this.#sink.onMessage(payload.toString("utf8"));
-    } else {
+    } else if (!isUtf8(payload)) {
       this.#refuse(CloseCode.invalidPayload, "a text message that is not UTF-8");
+    } else if (this.#options.textAsBytes === true) {
+      this.#sink.onTextBytes!(payload);
+    } else {
+      this.#sink.onMessage(payload.toString("utf8"));
     }
   }
 

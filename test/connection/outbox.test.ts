@@ -59,10 +59,12 @@ async function pair(): Promise<{
     cork();
   };
 
-  const outbox = new Outbox(socket, {
-    onWritten: () => {},
-    progressPing: () => encodeFrame(Opcode.ping, "1234"),
-  });
+  const outbox = new Outbox(
+    socket,
+    { onOutboxFull: () => {}, onOutboxLow: () => {}, onWritten: () => {} },
+    { progressPing: () => encodeFrame(Opcode.ping, "1234") },
+    { highWaterMark: 64 * 1024, outboxLimit: Infinity },
+  );
   return { outbox, socket, peer, seen, writes };
 }
 

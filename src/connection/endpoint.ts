@@ -1,0 +1,451 @@
+/**
+ * One connection, as the machinery sees it: what its channel reads goes into the inbox, what its consumer sends goes
+ * out, and the machine that rules its end is told of all that matters to it. Who takes the messages, and what an
+ * application sees of the connection, is the consumer's.
+ */
+import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.js";
+import { ConnectionGoneError } from "../base/errors.js";
+import type { ConnectionDrainOptions, DrainEvent } from "../drain/events.js";
+import type { ConnectionAccount } from "../drain/report.js";
+import { CloseCode } from "../wire/close.js";
+import type { Violation } from "../wire/violation.js";
+import { Account, type Tallying } from "./account.js";
+import { Channel, type ChannelOwner } from "./channel.js";
+import type { Compression } from "./compression.js";
+import type { Consumer, Received, Supply } from "./consumer.js";
+import { Ending, type EndingTarget } from "./ending.js";
+import type { ConnectionClosed } from "./handler.js";
+import { Inbox, type InboxOwner } from "./inbox.js";
+import type { Standing } from "./moments.js";
+import type { ConnectionOptions, HeartbeatOptions } from "./options.js";
+import type { EncodedMessage, OnSent } from "./outbox.js";
+import { Pulse } from "./pulse.js";
+
+/** What an endpoint needs of its server. */
+export interface EndpointHost extends Tallying {
+  readonly options: ConnectionOptions;
+  readonly clock: Clock;
+  /** How a connection ends, by the options of the shutdown if there is one. */
+  readonly connectionDrain: ConnectionDrainOptions;
+  /** A shutdown has begun, even if it has not reached this connection yet. */
+  readonly draining: boolean;
+  connectionClosed(endpoint: Endpoint): void;
+}
+
+/** A socket that has been let in. */
+export interface Accepted {
+  /** How many connections there were in this process, this one included. */
+  number: number;
+  socket: Duplex;
+  remoteAddress: string;
+  /** As it was agreed on, if it was. */
+  compression: Compression | undefined;
+}
+
+export class Endpoint<Taker extends Consumer = Consumer>
+  implements ChannelOwner, InboxOwner, EndingTarget, Supply, Standing
+{
+  readonly remoteAddress: string;
+  readonly consumer: Taker;
+  readonly #number: number;
+  readonly #host: EndpointHost;
+  readonly #compression: Compression | undefined;
+  readonly #channel: Channel;
+  readonly #inbox: Inbox;
+  readonly #account: Account;
+  readonly #pulse = new Pulse();
+  /** The machine is made when something first ends: an open connection does not pay for it. */
+  #ending: Ending | undefined;
+
+  #open = true;
+  #gone = false;
+  #draining = false;
+  #unheard = false;
+  /** The consumer wants nothing read. */
+  #paused = false;
+  /** Nothing of the consumer runs any more. */
+  #settled = false;
+  /** The peer will send nothing more: it has closed, or ended TCP. */
+  #peerDone = false;
+  #peerStatus: { code: number; reason: string } | undefined;
+
+  /** `makeConsumer` gets the endpoint before anything can be asked of it. */
+  constructor(host: EndpointHost, accepted: Accepted, makeConsumer: (endpoint: Endpoint) => Taker) {
+    const { socket, compression } = accepted;
+    this.#host = host;
+    this.#number = accepted.number;
+    this.remoteAddress = accepted.remoteAddress;
+    this.#compression = compression;
+    this.#account = new Account(host);
+    this.#channel = new Channel(socket, this, host.options, compression);
+    this.consumer = makeConsumer(this);
+    this.#inbox = new Inbox(this, this.consumer, host.options, compression);
+  }
+
+  /** Lets the consumer begin, and begins to read; `head` is what came behind the handshake. */
+  start(head: Buffer): void {
+    this.consumer.begin();
+    this.#channel.start(head);
+  }
+
+  get id(): string {
+    return String(this.#number);
+  }
+
+  // What it is at the moment
+
+  get isOpen(): boolean {
+    return this.#open;
+  }
+
+  get isDraining(): boolean {
+    return this.#draining;
+  }
+
+  get isUnheard(): boolean {
+    return this.#unheard;
+  }
+
+  get isOutboxLow(): boolean {
+    return this.bufferedAmount < this.#host.options.highWaterMark;
+  }
+
+  get bufferedAmount(): number {
+    return this.#channel.bufferedAmount;
+  }
+
+  get closed(): ConnectionClosed | undefined {
+    if (!this.#gone) return undefined;
+    return {
+      ...(this.#peerStatus ?? { code: CloseCode.abnormal, reason: "" }),
+      // A Close that was still waiting when the socket went has told nobody.
+      wasClean: this.#account.unsentBytes === 0 && (this.#ending?.drain.wasClean ?? false),
+    };
+  }
+
+  // Sending
+
+  /**
+   * Sends a message: a string as text, bytes as binary. False when it can no longer be delivered, which is counted and
+   * told. `onSent` is called once: when the kernel has the whole message, or with an error when it never will.
+   */
+  send(message: string | Uint8Array, onSent?: OnSent): boolean {
+    return this.#noteSent(this.#open && this.#channel.send(message), onSent);
+  }
+
+  /** The same for what was encoded once for many. */
+  sendEncoded(message: EncodedMessage): boolean {
+    return this.#noteSent(this.#open && this.#channel.sendEncoded(message), undefined);
+  }
+
+  #noteSent(taken: boolean, onSent: OnSent | undefined): boolean {
+    if (taken) {
+      if (onSent !== undefined) this.#channel.whenSent(onSent);
+      this.#ending?.noteAccepted(this.bufferedAmount);
+      return true;
+    }
+    // Its peer does not read what it is sent.
+    if (this.#open) this.#dispatch({ type: "fail" });
+    this.#drop(1);
+    onSent?.(neverSent());
+    return false;
+  }
+
+  #drop(messages: number): void {
+    if (messages === 0) return;
+    this.#account.undelivered(messages);
+    this.consumer.onDropped?.(messages);
+  }
+
+  /** Sends a Ping and returns its number, which rises by one each time. */
+  ping(): number {
+    return this.#channel.ping();
+  }
+
+  /** Sends what waits, then Close with a code and a reason that have been checked. */
+  close(code: number, reason: string): void {
+    this.#dispatch({ type: "close", code, reason });
+  }
+
+  // From the consumer
+
+  ready(): void {
+    this.#inbox.deliver();
+  }
+
+  take(): Received | undefined {
+    return this.#inbox.take();
+  }
+
+  finished(messages: number): void {
+    this.#account.served(this.#inbox.finish(messages));
+    this.#updateIdle();
+  }
+
+  changed(): void {
+    this.#updateIdle();
+  }
+
+  pause(): void {
+    if (this.#paused || this.#inbox.isCut) return;
+    this.#paused = true;
+    if (!this.#inbox.isFull) this.#stopReading();
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    if (!this.#inbox.isFull) this.#readOn();
+  }
+
+  settled(failed: boolean): void {
+    this.#settled = true;
+    this.finished(this.#inbox.inHand);
+    // Whoever is closed during a shutdown is told so, also when its own turn has not come yet.
+    if (this.#host.draining) this.drain();
+    this.#dispatch({ type: "handler-settled", failed });
+  }
+
+  // From the inbox
+
+  onInboxFull(): void {
+    if (!this.#paused) this.#stopReading();
+  }
+
+  onInboxLow(): void {
+    if (!this.#paused) this.#readOn();
+  }
+
+  onInflateFailed(violation: Violation, droppedBehind: number): void {
+    this.#account.handedBack(droppedBehind);
+    this.#channel.endDecoding();
+    this.onViolation(violation);
+    this.#updateIdle();
+  }
+
+  #stopReading(): void {
+    this.#channel.pause();
+    this.#ending?.dispatch({ type: "paused" });
+  }
+
+  #readOn(): void {
+    if (this.#gone) return;
+    this.#channel.resume();
+    this.#ending?.dispatch({ type: "resumed" });
+  }
+
+  // From the channel
+
+  onMessage(data: Received): void {
+    if (!this.#inbox.push(data)) this.#account.handedBack(1);
+  }
+
+  onCompressedMessage(payload: Buffer, isText: boolean): void {
+    if (!this.#inbox.pushCompressed(payload, isText)) this.#account.handedBack(1);
+  }
+
+  onRead(): void {
+    this.#pulse.onRead();
+    this.#inbox.checkLimit();
+    this.#updateIdle();
+  }
+
+  onPing(payload: Buffer): void {
+    this.consumer.onPing?.(payload);
+  }
+
+  onPong(payload: Buffer): void {
+    this.consumer.onPong?.(payload);
+  }
+
+  onPingAnswered(nonce: number): void {
+    this.consumer.onPingAnswered?.(nonce);
+    // A Pong stands behind messages of the same chunk: the machine has to know of those first.
+    this.#updateIdle();
+    this.#ending?.dispatch({ type: "pong", nonce });
+  }
+
+  onProgress(): void {
+    this.#ending?.dispatch({ type: "progress" });
+  }
+
+  onPeerClose(code: number, reason: string): void {
+    this.#peerStatus = { code, reason };
+    this.#peerDone = true;
+    this.#dispatch({ type: "peer-close", code, reason });
+  }
+
+  onViolation({ violated, explanation }: Violation): void {
+    this.#dispatch({ type: "violation", code: violated, reason: explanation });
+  }
+
+  onPeerEnd(): void {
+    this.#peerDone = true;
+    this.#dispatch({ type: "peer-end" });
+  }
+
+  onOutboxFull(): void {
+    // Nothing can be sent any more: what is made of the messages that wait goes nowhere, and holds nobody.
+    if (this.#open) this.#inbox.hold();
+  }
+
+  onOutboxLow(): void {
+    this.consumer.onOutboxLow?.();
+    this.#inbox.letGo();
+  }
+
+  onWritten(): void {
+    this.#pulse.onWritten();
+    this.#ending?.noteWritten(this.bufferedAmount);
+  }
+
+  onSocketClosed(error: Error | undefined): void {
+    this.#account.socketClosed(this.bufferedAmount, this.#inbox.isFull || this.#paused);
+    this.#open = false;
+    this.#gone = true;
+    this.#drop(this.#channel.bufferedMessages);
+    this.#dispatch({ type: "socket-closed", reset: error !== undefined });
+    this.#channel.failWaiting(neverSent());
+    this.consumer.onClosed?.(this.closed!);
+    this.#inbox.letGo();
+  }
+
+  // From the machine that rules the end
+
+  sendPing(): number {
+    return this.#channel.ping();
+  }
+
+  cutInput(): void {
+    this.resume();
+    this.#inbox.cut();
+  }
+
+  dropQueue(as: "handed back" | "abandoned"): void {
+    const dropped = this.#inbox.clear();
+    if (as === "abandoned") this.#account.abandoned(dropped);
+    else this.#account.handedBack(dropped);
+    this.#updateIdle();
+  }
+
+  sendClose(code: number, reason: string): void {
+    this.#open = false;
+    this.#channel.close(code, reason);
+    this.#ending!.noteAccepted(this.bufferedAmount);
+    this.#inbox.letGo();
+  }
+
+  endSocket(): void {
+    this.#channel.end();
+  }
+
+  flushSocket(): void {
+    this.#open = false;
+    this.#channel.flushAndEnd();
+    this.#inbox.letGo();
+  }
+
+  destroySocket(): void {
+    this.#open = false;
+    this.#channel.destroy();
+    this.#inbox.letGo();
+  }
+
+  abortSignal(): void {
+    this.#unheard = true;
+    this.consumer.onUnheard?.();
+  }
+
+  get isCompressing(): boolean {
+    return this.#channel.isCompressing;
+  }
+
+  finishEnding(): void {
+    this.#compression?.release();
+    this.#host.connectionClosed(this);
+  }
+
+  #dispatch(event: DrainEvent): void {
+    this.#ending ??= this.#beginEnding();
+    this.#ending.dispatch(event);
+  }
+
+  #beginEnding(): Ending {
+    const { connectionDrain, clock } = this.#host;
+    const reading = !this.#inbox.isFull && !this.#paused;
+    const ending = new Ending(connectionDrain, this, clock, { idle: this.#isIdle(), reading });
+    if (!this.#gone) ending.noteAccepted(this.bufferedAmount);
+    return ending;
+  }
+
+  #isIdle(): boolean {
+    return this.#inbox.isIdle && this.consumer.pending === 0 && this.#channel.atBoundary;
+  }
+
+  #updateIdle(): void {
+    this.#ending?.setIdle(this.#isIdle());
+  }
+
+  // For the server
+
+  drain(): void {
+    if (this.#draining) return;
+    this.#tellDraining();
+    this.#dispatch({ type: "drain", options: this.#host.connectionDrain });
+  }
+
+  lastCall(): void {
+    this.drain();
+    this.#dispatch({ type: "last-call" });
+  }
+
+  force(): void {
+    if (this.#account.isForced) return;
+    this.#tellDraining();
+    const { queued, inHand } = this.#inbox;
+    const unsentBytes = this.#gone ? this.#account.unsentBytes : this.bufferedAmount;
+    this.#account.forced(
+      {
+        queued,
+        unsentBytes,
+        running: inHand + this.consumer.pending,
+        // Its input had ended and nothing held it, and still it had not returned.
+        handlerRuns: this.#inbox.isCut && queued === 0 && unsentBytes === 0 && !this.#settled,
+      },
+      inHand,
+    );
+    this.#dispatch({ type: "force" });
+    this.#compression?.release();
+  }
+
+  destroy(): void {
+    this.#dispatch({ type: "fail" });
+  }
+
+  #tellDraining(): void {
+    this.#draining = true;
+    this.consumer.onDraining?.();
+  }
+
+  heartbeat(elapsed: number, options: HeartbeatOptions): void {
+    // Who has closed or ended TCP answers no Ping; from there on the limits of its end rule.
+    if (this.#gone || this.#peerDone) return;
+    // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
+    const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
+    const verdict = this.#pulse.beat(elapsed, options, { reading, unsent: this.bufferedAmount > 0 });
+    if (verdict === "dead") this.#dispatch({ type: "fail" });
+    if (verdict === "ask") this.#channel.ping();
+  }
+
+  account(): ConnectionAccount {
+    return this.#account.entry(
+      { id: this.id, remoteAddress: this.remoteAddress, handlerRuns: !this.#settled },
+      this.#ending!.drain,
+    );
+  }
+}
+
+function neverSent(): ConnectionGoneError {
+  return new ConnectionGoneError("What was to be sent was not delivered: the connection is over.");
+}

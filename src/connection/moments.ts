@@ -1,0 +1,101 @@
+/** The promises and signals of one connection. Made when a handler asks for the first of them: they cost memory. */
+import { defer, type Deferred } from "../base/deferred.js";
+import { ConnectionGoneError } from "../base/errors.js";
+import type { ConnectionClosed } from "./handler.js";
+import { SentPings } from "./sent-pings.js";
+
+/** What a connection is at the moment. */
+export interface Standing {
+  /** Whether anything can still be sent. */
+  readonly isOpen: boolean;
+  readonly isOutboxLow: boolean;
+  /** A shutdown has reached it. */
+  readonly isDraining: boolean;
+  /** Nobody can hear an answer any more. */
+  readonly isUnheard: boolean;
+  /** How it has ended, when its socket is gone. */
+  readonly closed: ConnectionClosed | undefined;
+  /** Sends a Ping and returns its number. */
+  ping(): number;
+}
+
+export class Moments {
+  readonly #connection: Standing;
+  #signal: AbortController | undefined;
+  #draining: AbortController | undefined;
+  #closed: Deferred<ConnectionClosed> | undefined;
+  #flushed: Deferred<void> | undefined;
+  #pings: SentPings | undefined;
+
+  constructor(connection: Standing) {
+    this.#connection = connection;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#signal === undefined) {
+      this.#signal = new AbortController();
+      if (this.#connection.isUnheard) this.onUnheard();
+    }
+    return this.#signal.signal;
+  }
+
+  get draining(): AbortSignal {
+    if (this.#draining === undefined) {
+      this.#draining = new AbortController();
+      if (this.#connection.isDraining) this.onDraining();
+    }
+    return this.#draining.signal;
+  }
+
+  get closed(): Promise<ConnectionClosed> {
+    if (this.#closed === undefined) {
+      this.#closed = defer();
+      const { closed } = this.#connection;
+      if (closed !== undefined) this.#closed.resolve(closed);
+    }
+    return this.#closed.promise;
+  }
+
+  flushed(): Promise<void> {
+    const { closed, isOutboxLow } = this.#connection;
+    if (closed !== undefined) return Promise.reject(gone("What waited to be sent was not delivered"));
+    if (isOutboxLow) return Promise.resolve();
+    this.#flushed ??= defer();
+    return this.#flushed.promise;
+  }
+
+  ping(): Promise<number> {
+    if (!this.#connection.isOpen) return Promise.reject(gone("No Ping can be sent"));
+    this.#pings ??= new SentPings();
+    return this.#pings.wait(this.#connection.ping());
+  }
+
+  // What the connection goes through
+
+  onOutboxLow(): void {
+    this.#flushed?.resolve();
+    this.#flushed = undefined;
+  }
+
+  onPingAnswered(nonce: number): void {
+    this.#pings?.onPong(nonce);
+  }
+
+  onDraining(): void {
+    this.#draining?.abort();
+  }
+
+  onUnheard(): void {
+    this.#signal?.abort(gone("Nobody can hear an answer any more"));
+  }
+
+  onClosed(closed: ConnectionClosed): void {
+    this.#closed?.resolve(closed);
+    this.#flushed?.reject(gone("What waited to be sent was not delivered"));
+    this.#pings?.fail(gone("No Pong came"));
+  }
+}
+
+function gone(what: string): ConnectionGoneError {
+  return new ConnectionGoneError(`${what}: the connection is over.`);
+}

@@ -1,0 +1,213 @@
+/**
+ * What every server has, whatever it looks like from outside: who is inside, the door, and going down. A face is put
+ * before it: ours runs a handler for each connection (server.ts), another one may call listeners.
+ */
+import type { AddressInfo } from "node:net";
+import { systemClock, type Clock } from "../base/clock.js";
+import { defer } from "../base/deferred.js";
+import { ServerStateError } from "../base/errors.js";
+import type { Guest } from "../connection/connection.js";
+import type { Consumer } from "../connection/consumer.js";
+import { Endpoint, type Accepted, type EndpointHost } from "../connection/endpoint.js";
+import type { ConnectionDrainOptions } from "../drain/events.js";
+import type { DrainOptions } from "../drain/options.js";
+import type { DrainReport } from "../drain/report.js";
+import { listenerFor, type ListenTarget } from "../listen/listen-target.js";
+import type { Listener } from "../listen/listener.js";
+import type { OpeningHandshake } from "../listen/opening-handshake.js";
+import { CLOSING, Refusals } from "../listen/refusal.js";
+import { Upgrades, type UpgradeHost } from "../listen/upgrade.js";
+import { Heartbeat } from "./heartbeat.js";
+import { checkDrainOptions, completeDrainOptions } from "./option-checks.js";
+import type { ResolvedOptions } from "./options.js";
+import { Shutdown, type ShutdownHost } from "./shutdown.js";
+
+/** Where a server stands: it goes from left to right and never back. */
+export type ServerState = "idle" | "listening" | "draining" | "closed";
+
+/** What stands before the premises. */
+export interface Face<Taker extends Consumer, Principal> {
+  /** Makes who takes the messages of somebody who was let in. Nothing may be asked of the endpoint yet. */
+  consumerFor(endpoint: Endpoint, guest: Guest<Principal>): Taker;
+  /** A connection is over: its socket is gone, and its consumer has settled. */
+  connectionClosed(consumer: Taker): void;
+  /** An error of no connection: of a listener, of the application's part in a handshake. */
+  reportError(error: unknown): void;
+}
+
+export class Premises<Taker extends Consumer, Principal>
+  implements EndpointHost, UpgradeHost<Principal>, ShutdownHost
+{
+  readonly options: ResolvedOptions<Principal>;
+  readonly clock: Clock = systemClock;
+  connectionDrain: ConnectionDrainOptions;
+  /** Who is inside, those included whose peer has left and that are still served. */
+  readonly connections = new Set<Endpoint<Taker>>();
+  tally: DrainReport["messages"] = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
+
+  readonly #face: Face<Taker, Principal>;
+  readonly #upgrades = new Upgrades<Principal>(this);
+  readonly #refusals = new Refusals(() => this.#shutdown?.handshakeSettled());
+  readonly #heartbeat: Heartbeat | undefined;
+  #state: ServerState = "idle";
+  #listener: Listener | undefined;
+  /** Settles when the listener does listen, or cannot. */
+  #listening: Promise<unknown> | undefined;
+  #shutdown: Shutdown | undefined;
+  readonly #down = defer<DrainReport>();
+
+  constructor(options: ResolvedOptions<Principal>, face: Face<Taker, Principal>) {
+    this.options = options;
+    this.#face = face;
+    this.connectionDrain = { ...options, ...options.drain };
+    if (options.heartbeat !== false) this.#heartbeat = new Heartbeat(this.connections, options.heartbeat);
+  }
+
+  get state(): ServerState {
+    return this.#state;
+  }
+
+  address(): AddressInfo | string | null {
+    return this.#listener?.address() ?? null;
+  }
+
+  /** Whether there is something that it listens with, or is about to. */
+  get hasDoor(): boolean {
+    return this.#listener !== undefined;
+  }
+
+  /** Resolves with the report when the server is down, whoever has brought it down. */
+  get down(): Promise<DrainReport> {
+    return this.#down.promise;
+  }
+
+  async listen(target: ListenTarget): Promise<AddressInfo | string> {
+    if (this.#state !== "idle" || this.#listener !== undefined) {
+      const over = this.#state === "draining" || this.#state === "closed";
+      throw new ServerStateError(
+        `The server cannot listen: it is ${over ? this.#state : "listening already"}. Make a new one with createServer().`,
+      );
+    }
+    const owner = {
+      refusals: this.#refusals,
+      onUpgrade: (handshake: OpeningHandshake) => this.#upgrades.handle(handshake),
+      onListenerError: (error: unknown) => this.reportError(error),
+      onGuestGone: () => this.#shutdown?.handshakeSettled(),
+    };
+    this.#listener = listenerFor(target, owner, this.options);
+    const listening = this.#listener.open();
+    this.#listening = listening;
+    try {
+      const address = await listening;
+      // When the server was shut down meanwhile, that closes the door as soon as it is open.
+      if (this.#shutdown === undefined) this.#state = "listening";
+      // And when it is down by now, nothing may begin any more.
+      if (this.state !== "closed") this.#heartbeat?.start();
+      return address;
+    } catch (error) {
+      this.#listener = undefined;
+      if (this.#shutdown === undefined) throw error;
+      throw new ServerStateError("The server was shut down before it listened.", { cause: error });
+    }
+  }
+
+  shutdown(given: Partial<DrainOptions> = {}): Promise<DrainReport> {
+    try {
+      const known = checkDrainOptions(given);
+      if (this.#shutdown !== undefined) {
+        this.#shutdown.hasten(known);
+        return this.#shutdown.report;
+      }
+      const shutdown = this.#beginShutdown(completeDrainOptions({ ...this.options.givenDrain, ...known }));
+      shutdown.begin();
+      return shutdown.report;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  close(): Promise<DrainReport> {
+    const shutdown = this.#shutdown ?? this.#beginShutdown(this.options.drain);
+    shutdown.force();
+    return shutdown.report;
+  }
+
+  #beginShutdown(options: DrainOptions): Shutdown {
+    this.#state = "draining";
+    this.connectionDrain = { ...this.options, ...options };
+    this.#shutdown = new Shutdown(this, options);
+    this.tally = this.#shutdown.tally;
+    void this.#shutdown.report.then((report) => this.#down.resolve(report));
+    return this.#shutdown;
+  }
+
+  // For the upgrades
+
+  closedBecause(): string | undefined {
+    if (this.#state === "closed" || this.#shutdown?.acceptsHandshakes === false) return CLOSING;
+    if (this.connections.size >= this.options.maxConnections) return "The server is full.";
+    return undefined;
+  }
+
+  open(accepted: Accepted, guest: Guest<Principal>, early: Buffer): void {
+    const makeConsumer = (endpoint: Endpoint): Taker => this.#face.consumerFor(endpoint, guest);
+    const endpoint = new Endpoint(this, accepted, makeConsumer);
+    this.connections.add(endpoint);
+    endpoint.start(early);
+    this.#shutdown?.connectionOpened(endpoint);
+  }
+
+  onUpgradeSettled(): void {
+    this.#shutdown?.handshakeSettled();
+  }
+
+  reportError(error: unknown): void {
+    this.#face.reportError(error);
+  }
+
+  // For the connections
+
+  /** A shutdown has begun, even if it has not reached all of them yet. */
+  get draining(): boolean {
+    return this.#shutdown !== undefined;
+  }
+
+  connectionClosed(endpoint: Endpoint<Taker>): void {
+    if (!this.connections.delete(endpoint)) return;
+    this.#face.connectionClosed(endpoint.consumer);
+    this.#shutdown?.connectionClosed(endpoint);
+  }
+
+  // For the shutdown
+
+  async closeDoor(): Promise<void> {
+    this.#listener?.abandonOpening();
+    await this.#listening?.catch(() => {});
+    await this.#listener?.stopAccepting().catch((error: unknown) => this.reportError(error));
+  }
+
+  closeDoorNow(): void {
+    this.#listener?.abandonOpening();
+    this.#listener?.stopAcceptingNow();
+    void this.#listening?.then(
+      () => this.#listener?.stopAcceptingNow(),
+      () => {},
+    );
+  }
+
+  pendingHandshakes(): number {
+    return (this.#listener?.guests ?? 0) + this.#upgrades.waiting + this.#refusals.open;
+  }
+
+  refuseHandshakes(): void {
+    this.#listener?.refuseSilent();
+    this.#upgrades.refuseWaiting();
+  }
+
+  async release(): Promise<void> {
+    this.#state = "closed";
+    this.#heartbeat?.stop();
+    this.#refusals.destroyAll();
+    await this.#listener?.destroy();
+  }
+}
