@@ -11,11 +11,9 @@
  * has settled; `closed` needs both.
  */
 import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "./events.js";
+import { Progress, UNHURRIED } from "./progress.js";
 import { QuietWatch } from "./quiet.js";
 import type { ConnectionEnd } from "./report.js";
-
-/** Outside a shutdown nobody waits for us: peers get this long to read, to answer Close, and to end TCP. */
-export const UNHURRIED_TIMEOUT = 30_000;
 
 /** How long a forced connection gets to send what waits. */
 export const FORCED_FLUSH_TIMEOUT = 200;
@@ -39,6 +37,7 @@ export class ConnectionDrain {
   #handlerFailed = false;
 
   readonly #watch: QuietWatch;
+  readonly #progress = new Progress();
   #lastPong = 0;
 
   /** The peer's Close came before ours, or the peer left without one. */
@@ -58,9 +57,6 @@ export class ConnectionDrain {
 
   #closeReplyAt = Infinity;
   #goneAt = Infinity;
-  #unsent = false;
-  #progressAt = 0;
-  #lingeringSince = 0;
   #forcedAt = 0;
 
   /** `idle`: whether nothing is partial, queued or in hand now. `reading`: whether the socket is being read. */
@@ -96,9 +92,9 @@ export class ConnectionDrain {
   /** How the connection has ended; meaningful once it is closed. */
   get end(): ConnectionEnd {
     if (this.#forced) return "forced";
-    if (this.#peerFirst) return this.#destroyed && this.#unsent ? "forced" : "left";
+    if (this.#peerFirst) return this.#destroyed && this.#progress.hasUnsent ? "forced" : "left";
     if (this.wasClean) return "closed";
-    return this.#destroyed && (this.#unsent || !this.#closeSent) ? "forced" : "unconfirmed";
+    return this.#destroyed && (this.#progress.hasUnsent || !this.#closeSent) ? "forced" : "unconfirmed";
   }
 
   /** When `tick` is due; Infinity when nothing is waited for. */
@@ -159,17 +155,11 @@ export class ConnectionDrain {
       case "handler-settled":
         return this.#settleHandler(event.failed, now);
       case "unsent":
-        this.#unsent = true;
-        this.#progressAt = now;
-        return;
+        return this.#progress.unsent(now);
       case "sent":
-        this.#unsent = false;
-        this.#progressAt = now;
-        this.#lingeringSince = now;
-        return;
+        return this.#progress.sent(now);
       case "progress":
-        this.#progressAt = now;
-        return;
+        return this.#progress.seen(now);
       case "last-call":
         return this.#lastCall(now);
       case "force":
@@ -188,9 +178,8 @@ export class ConnectionDrain {
   #startDraining(now: number): void {
     if (this.#drainingSince !== undefined) return;
     this.#drainingSince = now;
-    // What was under way unhurried goes on within the drain's limits, counted from here.
-    this.#progressAt = now;
-    this.#lingeringSince = now;
+    // What was under way unhurried goes on within the drain's limits.
+    this.#progress.restart(now);
     if (this.#state === "open") {
       this.#state = "draining";
       this.#watch.start(now);
@@ -210,7 +199,7 @@ export class ConnectionDrain {
   #takePong(nonce: number, now: number): void {
     if (nonce <= this.#lastPong) return; // repeated or overtaken: no sign of anything
     this.#lastPong = nonce;
-    this.#progressAt = now;
+    this.#progress.seen(now);
     if (this.#watch.pong(nonce, now, this.#options.quiet)) this.#ping();
     this.#cutWhenQuiet(now);
   }
@@ -233,7 +222,7 @@ export class ConnectionDrain {
   #endInput(now: number): void {
     if (this.#state === "open" || this.#state === "draining") {
       this.#state = "ending";
-      this.#progressAt = now;
+      this.#progress.seen(now);
     }
     if (this.#cut) return;
     this.#cut = true;
@@ -306,7 +295,7 @@ export class ConnectionDrain {
   #close(now: number): void {
     this.#closeSent = true;
     this.#state = "closing";
-    this.#progressAt = now;
+    this.#progress.seen(now);
     this.#do({ type: "close", ...this.#closeStatus() });
     this.#abort();
     if (this.#peerStatus !== undefined || this.#peerEnded || this.#broken) this.#linger(now);
@@ -323,7 +312,7 @@ export class ConnectionDrain {
 
   #linger(now: number): void {
     this.#state = "lingering";
-    this.#lingeringSince = now;
+    this.#progress.linger(now);
     this.#do({ type: "fin" });
   }
 
@@ -364,33 +353,14 @@ export class ConnectionDrain {
     if (!this.#socketClosed) this.#do({ type: "flush" });
   }
 
-  /** When the socket is given up: its peer does not read, does not answer Close, or does not end TCP. */
+  /** When the socket is given up. */
   #giveUpSocketAt(): number {
     if (this.#destroyed || this.#socketClosed) return Infinity;
-    const hurried = this.#drainingSince !== undefined;
-    const closeTimeout = hurried ? this.#options.closeTimeout : UNHURRIED_TIMEOUT;
-    switch (this.#state) {
-      case "ending":
-        // A handler may be waiting for room in the outbox.
-        return this.#unsent ? this.#progressAt + closeTimeout : Infinity;
-      case "closing":
-        return this.#progressAt + closeTimeout;
-      case "lingering": {
-        if (this.#unsent) return this.#progressAt + closeTimeout;
-        const lingerTimeout = hurried ? this.#options.lingerTimeout : UNHURRIED_TIMEOUT;
-        // A peer that still reads what the kernel holds answers Pings in between; on a socket that is gone, its Pongs
-        // would be answered with a reset, which destroys the rest.
-        const isReading = this.#progressAt > this.#lingeringSince;
-        return Math.max(
-          this.#lingeringSince + lingerTimeout,
-          isReading ? this.#progressAt + closeTimeout : 0,
-        );
-      }
-      case "forced":
-        return this.#forcedAt + FORCED_FLUSH_TIMEOUT;
-      default:
-        return Infinity;
-    }
+    if (this.#state === "forced") return this.#forcedAt + FORCED_FLUSH_TIMEOUT;
+    return this.#progress.giveUpAt(
+      this.#state,
+      this.#drainingSince === undefined ? UNHURRIED : this.#options,
+    );
   }
 
   #tick(now: number): void {
@@ -410,7 +380,7 @@ export class ConnectionDrain {
     }
     if (now >= this.#giveUpSocketAt()) {
       // Everything is with the kernel, but no Close came: a FIN lets the peer's stack finish before the socket goes.
-      if (this.#state === "closing" && !this.#unsent) this.#linger(now);
+      if (this.#state === "closing" && !this.#progress.hasUnsent) this.#linger(now);
       else this.#destroy();
     }
   }

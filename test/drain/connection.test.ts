@@ -1,6 +1,6 @@
 /** The machine of one connection's end: each transition a sentence. */
 import { describe, expect, it } from "vitest";
-import { UNHURRIED_TIMEOUT } from "../../src/drain/connection.js";
+import { UNHURRIED } from "../../src/drain/progress.js";
 import { Driver } from "./driver.js";
 
 const HANDED_BACK = "drop-queue handed back";
@@ -325,7 +325,7 @@ describe("closing", () => {
   it("gives peers 30 s outside a shutdown, and the drain's time from the moment that one begins", () => {
     const driver = new Driver();
     driver.at(100, "handler-settled");
-    expect(driver.machine.wakeAt).toBe(100 + UNHURRIED_TIMEOUT);
+    expect(driver.machine.wakeAt).toBe(100 + UNHURRIED.closeTimeout);
     expect(driver.at(20_000, "drain")).toEqual([]);
     expect(driver.machine.wakeAt).toBe(23_000);
   });
@@ -360,7 +360,7 @@ describe("lingering", () => {
     const driver = new Driver();
     driver.at(100, "peer-close");
     driver.at(100, "handler-settled");
-    expect(driver.wake()).toEqual({ at: 100 + UNHURRIED_TIMEOUT, actions: ["destroy"] });
+    expect(driver.wake()).toEqual({ at: 100 + UNHURRIED.closeTimeout, actions: ["destroy"] });
     driver.at(30_101, "socket-closed");
     expect(driver.machine.end).toBe("left");
   });
