@@ -5,6 +5,7 @@
  * stream, and the owner tells it what to do. It never destroys the socket by itself.
  */
 import type { Duplex } from "node:stream";
+import type { Clock } from "../base/clock.js";
 import { encodeClosePayload } from "../wire/close.js";
 import { Decoder, type DecoderSink } from "../wire/decoder.js";
 import { encodeFrame, Opcode } from "../wire/frame.js";
@@ -17,6 +18,7 @@ import { Outbox, type EncodedMessage, type OnSent, type OutboxOwner, type Progre
 
 /** What a channel tells its owner. */
 export interface ChannelOwner extends OutboxOwner {
+  readonly clock: Clock;
   onMessage(data: Received): void;
   onCompressedMessage(payload: Buffer, isText: boolean): void;
   /** Control frames as they come; Pings are answered already. */
@@ -66,10 +68,6 @@ function takeError(this: ChannelStream, error: Error): void {
 
 function takeClosed(this: ChannelStream): void {
   this[channelOf].takeClosed();
-}
-
-function readOn(channel: Channel): void {
-  channel.readOn();
 }
 
 /** A WebSocket on one stream. */
@@ -213,12 +211,9 @@ export class Channel implements DecoderSink, ProgressPings {
    */
   resume(): void {
     this.#paused = false;
-    setImmediate(readOn, this);
-  }
-
-  /** The second half of `resume`, unless `pause` was called since. */
-  readOn(): void {
-    if (!this.#paused) this.#socket.resume();
+    this.#owner.clock.afterPoll(() => {
+      if (!this.#paused) this.#socket.resume();
+    });
   }
 
   destroy(): void {

@@ -21,7 +21,7 @@ export interface EndingTarget {
 
 export class Ending {
   /** The machine, for what it knows. */
-  readonly drain: ConnectionDrain;
+  readonly machine: ConnectionDrain;
   readonly #target: EndingTarget;
   readonly #clock: Clock;
   #timer: Timer | undefined;
@@ -35,7 +35,7 @@ export class Ending {
     clock: Clock,
     initially: { idle: boolean; reading: boolean },
   ) {
-    this.drain = new ConnectionDrain(options, initially);
+    this.machine = new ConnectionDrain(options, initially);
     this.#target = target;
     this.#clock = clock;
     this.#idle = initially.idle;
@@ -43,7 +43,7 @@ export class Ending {
 
   /** Takes an event, performs what follows from it, and sees to it that the machine is woken when it wants to be. */
   dispatch(event: DrainEvent): void {
-    for (const action of this.drain.handle(event, this.#clock.now())) this.#perform(action);
+    for (const action of this.machine.handle(event, this.#clock.now())) this.#perform(action);
     this.#arm();
   }
 
@@ -94,7 +94,7 @@ export class Ending {
 
   /** One timer, moved only when it would be late: a message must not cost a timer. */
   #arm(): void {
-    const { wakeAt } = this.drain;
+    const { wakeAt } = this.machine;
     if (wakeAt === Infinity) {
       this.#disarm();
     } else if (this.#timer === undefined || wakeAt < this.#timerAt) {

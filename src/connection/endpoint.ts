@@ -6,6 +6,7 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.js";
 import { ConnectionGoneError } from "../base/errors.js";
+import type { ConnectionDrain } from "../drain/connection.js";
 import type { ConnectionDrainOptions, DrainEvent } from "../drain/events.js";
 import type { ConnectionAccount } from "../drain/report.js";
 import { CloseCode } from "../wire/close.js";
@@ -93,6 +94,15 @@ export class Endpoint<Taker extends Consumer = Consumer>
     return String(this.#number);
   }
 
+  get clock(): Clock {
+    return this.#host.clock;
+  }
+
+  /** What rules its end, once something has begun to end; for whoever watches. */
+  get machine(): ConnectionDrain | undefined {
+    return this.#ending?.machine;
+  }
+
   // What it is at the moment
 
   get isOpen(): boolean {
@@ -120,7 +130,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
     return {
       ...(this.#peerStatus ?? { code: CloseCode.abnormal, reason: "" }),
       // A Close that was still waiting when the socket went has told nobody.
-      wasClean: this.#account.unsentBytes === 0 && (this.#ending?.drain.wasClean ?? false),
+      wasClean: this.#account.unsentBytes === 0 && (this.machine?.wasClean ?? false),
     };
   }
 
@@ -372,9 +382,9 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   #beginEnding(): Ending {
-    const { connectionDrain, clock } = this.#host;
+    const { connectionDrain } = this.#host;
     const reading = !this.#inbox.isFull && !this.#paused;
-    const ending = new Ending(connectionDrain, this, clock, { idle: this.#isIdle(), reading });
+    const ending = new Ending(connectionDrain, this, this.clock, { idle: this.#isIdle(), reading });
     if (!this.#gone) ending.noteAccepted(this.bufferedAmount);
     return ending;
   }
@@ -441,7 +451,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   account(): ConnectionAccount {
     return this.#account.entry(
       { id: this.id, remoteAddress: this.remoteAddress, handlerRuns: !this.#settled },
-      this.#ending!.drain,
+      this.machine!,
     );
   }
 }

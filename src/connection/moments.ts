@@ -1,4 +1,5 @@
 /** The promises and signals of one connection. Made when a handler asks for the first of them: they cost memory. */
+import type { Clock } from "../base/clock.js";
 import { defer, type Deferred } from "../base/deferred.js";
 import { ConnectionGoneError } from "../base/errors.js";
 import type { ConnectionClosed } from "./handler.js";
@@ -6,6 +7,7 @@ import { SentPings } from "./sent-pings.js";
 
 /** What a connection is at the moment. */
 export interface Standing {
+  readonly clock: Clock;
   /** Whether anything can still be sent. */
   readonly isOpen: boolean;
   readonly isOutboxLow: boolean;
@@ -66,7 +68,7 @@ export class Moments {
 
   ping(): Promise<number> {
     if (!this.#connection.isOpen) return Promise.reject(gone("No Ping can be sent"));
-    this.#pings ??= new SentPings();
+    this.#pings ??= new SentPings(this.#connection.clock);
     return this.#pings.wait(this.#connection.ping());
   }
 

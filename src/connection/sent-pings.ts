@@ -1,5 +1,5 @@
 /** Pings that the application sent and waits for. */
-import { now } from "../base/clock.js";
+import type { Clock } from "../base/clock.js";
 import { defer, type Deferred } from "../base/deferred.js";
 
 interface SentPing {
@@ -9,12 +9,17 @@ interface SentPing {
 }
 
 export class SentPings {
+  readonly #clock: Clock;
   #waiting: SentPing[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Resolves with the milliseconds until a Pong for this Ping. */
   wait(nonce: number): Promise<number> {
     const pong = defer<number>();
-    this.#waiting.push({ nonce, sentAt: now(), pong });
+    this.#waiting.push({ nonce, sentAt: this.#clock.now(), pong });
     return pong.promise;
   }
 
@@ -22,7 +27,7 @@ export class SentPings {
   onPong(nonce: number): void {
     while (this.#waiting.length > 0 && this.#waiting[0]!.nonce <= nonce) {
       const { sentAt, pong } = this.#waiting.shift()!;
-      pong.resolve(now() - sentAt);
+      pong.resolve(this.#clock.now() - sentAt);
     }
   }
 

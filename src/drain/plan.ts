@@ -62,7 +62,8 @@ export class Pacing {
   dueBy(now: number): number {
     const elapsed = now - this.#startsAt;
     if (this.#perMillisecond === Infinity) return this.#connections;
-    return Math.min(this.#connections, Math.floor(elapsed * this.#perMillisecond) + 1);
+    // What is due exactly now must count: a product of floats may lie just below it.
+    return Math.min(this.#connections, Math.floor(elapsed * this.#perMillisecond + 1e-6) + 1);
   }
 
   /** When the connection with this index (from 0) should start. */

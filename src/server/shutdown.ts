@@ -8,7 +8,7 @@
  * 5. The deadline, or `close()`: what is left is forced.
  * 6. Nothing is left: the report.
  */
-import { now } from "../base/clock.js";
+import type { Clock, Timer } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
 import type { DrainOptions } from "../drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
@@ -27,6 +27,7 @@ export interface Drainable {
 
 /** What a shutdown needs of its server. */
 export interface ShutdownHost {
+  readonly clock: Clock;
   readonly connections: ReadonlySet<Drainable>;
   /** Resolves when nobody is accepted any more. */
   closeDoor(): Promise<void>;
@@ -53,7 +54,7 @@ export class Shutdown {
   readonly #ledger = new ReportLedger();
   readonly #startedAt = new Date();
   readonly #finished = defer<DrainReport>();
-  readonly #timers = new Map<Moment, NodeJS.Timeout>();
+  readonly #timers = new Map<Moment, Timer>();
   #plan: DrainPlan;
   #doorClosing = false;
   #doorClosed = false;
@@ -67,7 +68,11 @@ export class Shutdown {
   constructor(host: ShutdownHost, options: DrainOptions) {
     this.#host = host;
     this.#options = options;
-    this.#plan = planDrain(options, now());
+    this.#plan = planDrain(options, this.#now);
+  }
+
+  get #now(): number {
+    return this.#host.clock.now();
   }
 
   /** Resolves with the report when nothing is left. Never rejects. */
@@ -95,7 +100,7 @@ export class Shutdown {
 
   /** A later call: moments may come nearer. */
   hasten(given: Partial<DrainOptions>): void {
-    this.#plan = hastenDrain(this.#plan, given, now());
+    this.#plan = hastenDrain(this.#plan, given, this.#now);
     if (!this.#forced && !this.#over) this.#scheduleMoments();
   }
 
@@ -118,7 +123,7 @@ export class Shutdown {
       this.#doorClosed = true;
       drainEvents.publish(() => ({ event: "door closed" }));
       if (this.#forced) return this.#finishWhenEmpty();
-      this.#at("handshake grace", now() + this.#options.handshakeGrace, () => this.#endGrace());
+      this.#at("handshake grace", this.#now + this.#options.handshakeGrace, () => this.#endGrace());
       this.#startDraining();
       this.#finishWhenEmpty();
     });
@@ -140,11 +145,11 @@ export class Shutdown {
 
   /** Starts as many drains as are due, and comes back for the next. */
   #pace(): void {
-    const startsAt = now();
+    const startsAt = this.#now;
     const waiting = this.#waitingToDrain.length;
     const pacing = new Pacing(waiting, this.#options.pace, startsAt, this.#plan.deadlineAt);
     const startDue = (): void => {
-      const due = waiting - pacing.dueBy(now());
+      const due = waiting - pacing.dueBy(this.#now);
       while (this.#waitingToDrain.length > due) this.#waitingToDrain.pop()!.drain();
       if (due > 0) this.#at("pace", pacing.startOf(waiting - due), startDue);
     };
@@ -168,7 +173,7 @@ export class Shutdown {
     this.#graceOver = true;
     this.#cancelAll();
     drainEvents.publish(() => ({ event: "forced" }));
-    this.#at("forced", now() + FORCED_TIMEOUT, () => this.#finish());
+    this.#at("forced", this.#now + FORCED_TIMEOUT, () => this.#finish());
     this.#doorClosing = true;
     this.#doorClosed = true;
     this.#host.closeDoorNow();
@@ -208,7 +213,7 @@ export class Shutdown {
       connection.destroy();
     }
     void this.#host.release().then(() => {
-      const report = this.#ledger.close(this.#startedAt, now() - this.#plan.startedAt);
+      const report = this.#ledger.close(this.#startedAt, this.#now - this.#plan.startedAt);
       drainEvents.publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
     });
@@ -217,11 +222,11 @@ export class Shutdown {
   #at(moment: Moment, time: number, act: () => void): void {
     this.#cancel(moment);
     if (time === Infinity) return;
-    this.#timers.set(moment, setTimeout(act, Math.max(0, time - now())));
+    this.#timers.set(moment, this.#host.clock.after(Math.max(0, time - this.#now), act));
   }
 
   #cancel(moment: Moment): void {
-    clearTimeout(this.#timers.get(moment));
+    this.#host.clock.cancel(this.#timers.get(moment));
     this.#timers.delete(moment);
   }
 

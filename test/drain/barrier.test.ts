@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Driver } from "./driver.js";
-import { runOne, sends } from "./world.js";
+import { runOne, sends } from "../virtual/world.js";
 
 const HANDED_BACK = "drop-queue handed back";
 
@@ -205,8 +205,8 @@ describe("patience", () => {
     expect(driver.machine.unproven).toBe(true);
   });
 
-  it("drops nothing: what is queued before the cut is served until last call", () => {
-    const { connection } = runOne(
+  it("drops nothing: what is queued before the cut is served until last call", async () => {
+    const { connection } = await runOne(
       { peer: { steps: sends(0, 0, 0, 0, 0, 0) }, handler: { work: [1_000] } },
       { shutdownAt: 20, drain: { patience: 500, deadline: 20_000 } },
     );
@@ -217,8 +217,8 @@ describe("patience", () => {
 });
 
 describe("last call", () => {
-  it("hands back what waits and lets finish what runs", () => {
-    const { connection } = runOne(
+  it("hands back what waits and lets finish what runs", async () => {
+    const { connection } = await runOne(
       { peer: { steps: sends(0, 0, 0, 0, 0, 0) }, handler: { work: [1_000] } },
       { shutdownAt: 20, drain: { deadline: 20_000, lastCall: 2_500 } },
     );
@@ -236,9 +236,9 @@ describe("last call", () => {
 });
 
 describe("a peer far away", () => {
-  it("150 ms off, in a closed loop, is not cut in the middle of its conversation", () => {
+  it("150 ms off, in a closed loop, is not cut in the middle of its conversation", async () => {
     for (const think of [0, 100, 500, 599]) {
-      const { connection, world } = runOne(
+      const { connection, world } = await runOne(
         {
           peer: { delay: 150, steps: sends(0), conversation: { messages: 9, think } },
           handler: { work: [20] },
@@ -246,24 +246,24 @@ describe("a peer far away", () => {
         { shutdownAt: 400, drain: { patience: 20_000 } },
       );
       expect(connection.peer.replies.length, `thinking for ${think} ms`).toBe(10);
-      expect(connection.handedBack).toBe(0);
+      expect(connection.counts.handedBack).toBe(0);
       expect(connection.peer.closedBy!.code).toBe(1012);
-      expect(world.writeReport().outcome).toBe("clean");
+      expect(world.report!.outcome).toBe("clean");
     }
   });
 
-  it("that thinks for less than quiet or twice its round trip is never cut before patience; the cut comes then exactly", () => {
-    fc.assert(
-      fc.property(
+  it("that thinks for less than quiet or twice its round trip is never cut before patience; the cut comes then exactly", async () => {
+    await fc.assert(
+      fc.asyncProperty(
         fc.record({
           delay: fc.integer({ min: 1, max: 300 }),
           share: fc.double({ min: 0, max: 0.99, noNaN: true }),
         }),
         fc.record({ quiet: fc.integer({ min: 1, max: 800 }), work: fc.nat(100), shutdownAt: fc.nat(2_000) }),
         fc.nat(8),
-        ({ delay, share }, { quiet, work, shutdownAt }, messages) => {
+        async ({ delay, share }, { quiet, work, shutdownAt }, messages) => {
           const wait = Math.max(quiet, 4 * delay);
-          const { connection } = runOne(
+          const { connection } = await runOne(
             {
               peer: { delay, steps: sends(0), conversation: { messages, think: Math.floor(share * wait) } },
               handler: { work: [work] },
@@ -272,8 +272,8 @@ describe("a peer far away", () => {
           );
           const finished = connection.delivered.at(-1)!.at + work;
           // The conversation, unless it had been over for long when the drain began.
-          expect(connection.handedBack).toBe(0);
-          expect(connection.served).toBe(messages + 1);
+          expect(connection.counts.handedBack).toBe(0);
+          expect(connection.counts.served).toBe(messages + 1);
           // Our last reply and the Ping behind it go there, the Pong comes back, and then it is quiet.
           if (finished > shutdownAt + 2 * delay) {
             expect(connection.performedFirst("cut")!.at).toBe(finished + 2 * delay + wait);
@@ -286,8 +286,8 @@ describe("a peer far away", () => {
 });
 
 describe("with an inbox that is full when the drain begins", () => {
-  it("the barrier is proven all the same, though its Pong lies unread for longer than barrierTimeout", () => {
-    const { connection } = runOne(
+  it("the barrier is proven all the same, though its Pong lies unread for longer than barrierTimeout", async () => {
+    const { connection } = await runOne(
       {
         peer: { steps: sends(...Array.from({ length: 12 }, () => 0)) },
         handler: { work: [400] },
@@ -299,8 +299,8 @@ describe("with an inbox that is full when the drain begins", () => {
     expect(connection.counts).toMatchObject({ served: 12, handedBack: 0 });
   });
 
-  it("is read again after the cut, to the end of what the peer sent", () => {
-    const { connection } = runOne(
+  it("is read again after the cut, to the end of what the peer sent", async () => {
+    const { connection } = await runOne(
       {
         peer: { steps: sends(...Array.from({ length: 12 }, () => 0)) },
         handler: { work: [400] },
@@ -309,7 +309,7 @@ describe("with an inbox that is full when the drain begins", () => {
       { shutdownAt: 50, drain: { patience: 1_000 } },
     );
     expect(connection.received.length).toBe(12);
-    expect(connection.handedBack).toBeGreaterThan(0);
+    expect(connection.counts.handedBack).toBeGreaterThan(0);
     expect(connection.machine!.end).toBe("closed");
   });
 });

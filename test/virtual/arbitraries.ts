@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { DrainOptions } from "../../src/drain/options.js";
 import type { PeerScript, PeerStep } from "./virtual-peer.js";
-import type { HandlerScript } from "./virtual-connection.js";
+import type { HandlerScript } from "./watched-connection.js";
 import type { WorldConnection, WorldScript } from "./world.js";
 
 /** Peers send and leave within this time. */
@@ -10,6 +10,11 @@ export const LIVELY = 3_000;
 
 function ms(min: number, max: number): fc.Arbitrary<number> {
   return fc.integer({ min, max });
+}
+
+/** Of these, 20, 50 and 80 % are whole milliseconds too. */
+export function tens(min: number, max: number): fc.Arbitrary<number> {
+  return ms(min / 10, max / 10).map((ten) => 10 * ten);
 }
 
 const endings = fc.constantFrom("close", "malformed", "fin", "leave", "reset");
@@ -98,7 +103,7 @@ const loyalConnection: fc.Arbitrary<WorldConnection> = fc.record({
 
 const anyDrain: fc.Arbitrary<Partial<DrainOptions>> = fc
   .record({
-    deadline: ms(100, 8_000),
+    deadline: tens(100, 8_000),
     share: fc.constantFrom(0.2, 0.5, 0.8, 1),
     patience: fc.oneof(ms(0, 4_000), fc.constant(Infinity)),
     quiet: fc.oneof(ms(0, 500), fc.constant(Infinity)),

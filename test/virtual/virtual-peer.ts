@@ -8,7 +8,7 @@ import type { VirtualTime } from "./virtual-time.js";
 export type PeerFrame =
   | { type: "part" }
   | { type: "message"; id: number }
-  | { type: "pong"; nonce: number }
+  | { type: "pong"; payload: Buffer }
   | { type: "close"; code: number }
   | { type: "malformed" }
   | { type: "fin" };
@@ -16,7 +16,7 @@ export type PeerFrame =
 /** What a server puts on the line. */
 export type ServerFrame =
   | { type: "reply"; id: number }
-  | { type: "ping"; nonce: number }
+  | { type: "ping"; payload: Buffer }
   | { type: "close"; code: number }
   | { type: "fin" };
 
@@ -40,7 +40,7 @@ export interface PeerScript {
   endsTcp: boolean;
   /** Close does not keep it from sending. */
   sendsThroughClose: boolean;
-  /** How long it takes to read a frame; Infinity: it never reads. */
+  /** How long it takes to read a reply; what is small takes no time. Infinity: it never reads. */
   readTime: number;
 }
 
@@ -58,7 +58,7 @@ export const goodPeer: PeerScript = {
 /** The server's end of the line. */
 export interface Line {
   fromPeer(frame: PeerFrame): void;
-  /** The peer has read a frame, so that the server's kernel has room again. */
+  /** The peer has read a reply, so that the server's kernel has room again. */
   room(): void;
   reset(): void;
 }
@@ -80,7 +80,8 @@ export class VirtualPeer {
   #toAsk: number;
   #unread: ServerFrame[] = [];
   #reading = false;
-  #unfinishedUntil = 0;
+  /** When its unfinished message ends; long over when there is none. */
+  #unfinishedUntil = -1;
   #closeSent = false;
   #finSent = false;
   #left = false;
@@ -94,12 +95,15 @@ export class VirtualPeer {
   }
 
   #take(step: PeerStep): void {
-    const withinMessage = this.#time.now < this.#unfinishedUntil;
+    const withinMessage = this.#time.now <= this.#unfinishedUntil;
     switch (step.what) {
       case "send":
       case "close":
       case "malformed":
-        if (withinMessage) return this.#time.at(this.#unfinishedUntil, () => this.#take(step));
+        if (withinMessage) {
+          this.#time.at(this.#unfinishedUntil, () => this.#take(step));
+          return;
+        }
         if (step.what === "send") this.#send(step.unfinished ?? 0);
         else if (step.what === "close") this.#close(1000);
         else this.#put({ type: "malformed" });
@@ -128,6 +132,7 @@ export class VirtualPeer {
   }
 
   #finishMessage(): void {
+    this.#unfinishedUntil = -1;
     if (this.#finSent || this.resetAt !== undefined) return;
     const id = this.sent.length;
     this.sent.push({ id, at: this.#time.now });
@@ -179,12 +184,12 @@ export class VirtualPeer {
   #read(): void {
     if (this.#reading || this.#unread.length === 0 || this.#script.readTime === Infinity) return;
     this.#reading = true;
-    this.#time.after(this.#script.readTime, () => {
+    this.#time.after(this.#unread[0]!.type === "reply" ? this.#script.readTime : 0, () => {
       this.#reading = false;
       const frame = this.#unread.shift();
       if (frame === undefined) return; // lost in a reset
       this.#handle(frame);
-      this.#line.room();
+      if (frame.type === "reply") this.#line.room();
       this.#read();
     });
   }
@@ -197,7 +202,7 @@ export class VirtualPeer {
         this.#goOnAsking();
         return;
       case "ping":
-        if (this.#script.answersPing && !this.#closeSent) this.#put({ type: "pong", nonce: frame.nonce });
+        if (this.#script.answersPing && !this.#closeSent) this.#put({ type: "pong", payload: frame.payload });
         return;
       case "close":
         this.closedBy ??= { code: frame.code, at: this.#time.now, repliesBefore: this.replies.length };
