@@ -59,6 +59,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
   /** The machine is made when something first ends: an open connection does not pay for it. */
   #ending: Ending | undefined;
 
+  // Signs of the peer's life since the last heartbeat.
+  #heard = false;
+  #wrote = false;
+
   #open = true;
   #gone = false;
   #draining = false;
@@ -256,7 +260,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   onRead(): void {
-    this.#pulse.onRead();
+    this.#heard = true;
     this.#inbox.checkLimit();
     this.#updateIdle();
   }
@@ -306,7 +310,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   onWritten(): void {
-    this.#pulse.onWritten();
+    this.#wrote = true;
     this.#ending?.noteWritten(this.bufferedAmount);
   }
 
@@ -443,7 +447,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
     if (this.#gone || this.#peerDone) return;
     // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
     const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
-    const verdict = this.#pulse.beat(elapsed, options, { reading, unsent: this.bufferedAmount > 0 });
+    const signs = { heard: this.#heard, wrote: this.#wrote, reading, unsent: this.bufferedAmount > 0 };
+    this.#heard = false;
+    this.#wrote = false;
+    const verdict = this.#pulse.beat(elapsed, options, signs);
     if (verdict === "dead") this.#dispatch({ type: "fail" });
     if (verdict === "ask") this.#channel.ping();
   }

@@ -25,6 +25,8 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
   readonly #host: HandlerHost<Principal>;
   readonly #endpoint: Endpoint;
   readonly #loops = new WaitingLoops();
+  /** A loop waits. */
+  wants = false;
   #moments: Moments | undefined;
   /** Nothing comes any more: loops end. */
   #ended = false;
@@ -46,7 +48,8 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
   // For the loops
 
   next(iterator: MessageIterator): Promise<IteratorResult<Message, void>> {
-    if (this.#loops.isEmpty) {
+    // Who asks while others wait waits behind them.
+    if (!this.wants) {
       const message = this.#endpoint.take();
       if (message !== undefined) {
         iterator.inHand++;
@@ -54,6 +57,7 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
       }
       if (this.#ended) return Promise.resolve({ value: undefined, done: true });
     }
+    this.wants = true;
     return this.#loops.wait(iterator);
   }
 
@@ -62,14 +66,10 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
   }
 
   release(iterator: MessageIterator): void {
-    this.#loops.release(iterator);
+    this.wants = this.#loops.release(iterator);
   }
 
   // For the endpoint
-
-  get wants(): boolean {
-    return !this.#loops.isEmpty;
-  }
 
   /** Promises given to `waitUntil` that have not settled. */
   get pending(): number {
@@ -95,11 +95,12 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
 
   start(message: Received): void {
     // Text comes as a string: nobody has asked for bytes.
-    this.#loops.give(message as Message);
+    this.wants = this.#loops.give(message as Message);
   }
 
   end(): void {
     this.#ended = true;
+    this.wants = false;
     this.#loops.end();
   }
 

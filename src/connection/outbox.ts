@@ -9,7 +9,7 @@
  * a peer reads, and Node shows nothing of what goes on inside one write.
  */
 import type { Duplex } from "node:stream";
-import { frameHeaderLength, Opcode, writeFrameHeader } from "../wire/frame.js";
+import { frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "../wire/frame.js";
 import type { OutboxLimits } from "./options.js";
 
 /** Bytes handed to a socket at a time. */
@@ -213,7 +213,7 @@ export class Outbox {
       this.enqueue(encodeMessage(data));
       return true;
     }
-    const slab = this.#reserve(frameHeaderLength(length) + length);
+    const slab = this.#reserve(MAX_HEADER_LENGTH + length);
     if (typeof data === "string") {
       const start = writeFrameHeader(slab.buffer, slab.position, Opcode.text, length);
       slab.buffer.write(data, start);

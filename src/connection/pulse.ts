@@ -1,6 +1,18 @@
 /** Whether a peer still lives: asked by the heartbeat, which has one timer for all. */
 import type { HeartbeatOptions } from "./options.js";
 
+/** What a connection has seen of its peer since it was asked last. */
+export interface Signs {
+  /** Something came from the peer. */
+  heard: boolean;
+  /** The kernel took something. */
+  wrote: boolean;
+  /** We read: an answer does not lie in the kernel. */
+  reading: boolean;
+  /** Bytes wait to be sent. */
+  unsent: boolean;
+}
+
 /** One peer's signs of life. */
 export class Pulse {
   /** Milliseconds since the last sign, counted while we read. */
@@ -8,27 +20,20 @@ export class Pulse {
   #asked = false;
   #stalled = false;
 
-  /** Something came from the peer. */
-  onRead(): void {
-    this.#silentFor = 0;
-    this.#asked = false;
-  }
-
-  /** The kernel took something; what had been stuck can only have moved because the peer reads. */
-  onWritten(): void {
-    if (this.#stalled) this.onRead();
-    this.#stalled = false;
-  }
-
   /**
-   * `elapsed` ms have passed, in which we did or did not read, and `unsent` tells whether bytes wait to be sent.
-   * Asks for a Ping after `interval` of silence, and finds the peer dead `timeout` later.
+   * `elapsed` ms have passed, with these signs. Asks for a Ping after `interval` of silence, and finds the peer dead
+   * `timeout` later.
    */
   beat(
     elapsed: number,
     { interval, timeout }: HeartbeatOptions,
-    { reading, unsent }: { reading: boolean; unsent: boolean },
+    { heard, wrote, reading, unsent }: Signs,
   ): "fine" | "ask" | "dead" {
+    // What had been stuck can only have moved because the peer reads.
+    if (heard || (wrote && this.#stalled)) {
+      this.#silentFor = 0;
+      this.#asked = false;
+    }
     this.#stalled = unsent;
     // The clock stands while we do not read: an answer may lie in the kernel.
     if (!reading) return "fine";

@@ -15,23 +15,20 @@ export class WaitingLoops {
   #first: Waiter | undefined;
   #last: Waiter | undefined;
 
-  get isEmpty(): boolean {
-    return this.#first === undefined;
-  }
-
   wait(iterator: MessageIterator): Promise<Result> {
     return new Promise((resolve) => this.#add({ iterator, resolve, next: undefined }));
   }
 
-  /** Gives the first of them a message; there must be one. */
-  give(message: Message): void {
+  /** Gives the first of them a message; there must be one. Returns whether others still wait. */
+  give(message: Message): boolean {
     const { iterator, resolve } = this.#remove();
     iterator.inHand++;
     resolve({ value: message, done: false });
+    return this.#first !== undefined;
   }
 
-  /** Ends the waits of one loop. */
-  release(iterator: MessageIterator): void {
+  /** Ends the waits of one loop. Returns whether others still wait. */
+  release(iterator: MessageIterator): boolean {
     let waiter = this.#first;
     this.#first = undefined;
     this.#last = undefined;
@@ -41,6 +38,7 @@ export class WaitingLoops {
       else this.#add(waiter);
       waiter = next;
     }
+    return this.#first !== undefined;
   }
 
   /** Ends all waits. */

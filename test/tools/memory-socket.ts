@@ -1,6 +1,6 @@
 /**
  * A socket without a kernel: what it receives is the chunk that the test hands it, and what is written to it is what
- * the test sees, each write as the buffers that it was made of. It takes everything at once.
+ * the test sees, each write as the buffers that it was made of. It takes everything at once, unless it is told not to.
  */
 import { Duplex } from "node:stream";
 
@@ -13,6 +13,8 @@ export class MemorySocket extends Duplex {
   corks = 0;
   /** FIN was sent. */
   ended = false;
+  /** Callbacks of writes that are not taken yet, while writes are held. */
+  #held: Callback[] | undefined;
 
   /** What the peer has sent: one chunk. */
   receive(chunk: Buffer | string): void {
@@ -22,6 +24,18 @@ export class MemorySocket extends Duplex {
   /** The peer's FIN. */
   receiveEnd(): void {
     this.push(null);
+  }
+
+  /** From here on no write is taken, as with a peer that does not read, until it is released. */
+  holdWrites(): { release: () => void } {
+    this.#held = [];
+    return {
+      release: () => {
+        const held = this.#held ?? [];
+        this.#held = undefined;
+        for (const callback of held) callback();
+      },
+    };
   }
 
   /** Resolves when there have been so many writes. */
@@ -60,7 +74,8 @@ export class MemorySocket extends Duplex {
 
   #take(buffers: Buffer[], callback: Callback): void {
     this.writes.push(buffers);
-    callback();
+    if (this.#held === undefined) callback();
+    else this.#held.push(callback);
     this.emit("written");
   }
 }

@@ -4,7 +4,7 @@ import type { Trace } from "../../scripts/trace/tracer.mjs";
 import { runNode } from "./run-process.js";
 
 /** How often a warm echo may cross from one file of ours to another. */
-const ECHO_CROSSINGS = 51;
+const ECHO_CROSSINGS = 35;
 
 /** Runs a script that prints JSON in its last line, in a process of its own: a tracer looks at all of one. */
 async function traced<Traces>(...args: string[]): Promise<Traces> {

@@ -202,9 +202,11 @@ describe("Rule 12, no silent drop", () => {
     await fc.assert(
       fc.asyncProperty(anyWorld, async (script) => {
         const connection = await run(script);
-        expect(connection.accepted + connection.refused).toBe(
-          connection.carried + connection.counts.undelivered,
-        );
+        const { accepted, refused, carried, counts, forcedAt } = connection;
+        expect(carried + counts.undelivered).toBeGreaterThanOrEqual(accepted + refused);
+        // Of a write that was torn nobody knows how much the kernel has taken: then too many count as undelivered.
+        const torn = forcedAt < Infinity || connection.performedFirst("destroy") !== undefined;
+        if (!torn && !connection.endedByReset) expect(carried + counts.undelivered).toBe(accepted + refused);
         expect(connection.peer.framesAfterClose).toBe(0);
       }),
       RUNS,

@@ -62,7 +62,8 @@ interface Log {
 const logs = new WeakMap<ConnectionDrain, Log>();
 
 /** What every machine does is written down: it is looked at, and not touched. */
-const { handle } = ConnectionDrain.prototype;
+const handle = Object.getOwnPropertyDescriptor(ConnectionDrain.prototype, "handle")!
+  .value as ConnectionDrain["handle"];
 ConnectionDrain.prototype.handle = function (event, now) {
   const log = logs.get(this) ?? { events: [], performed: [] };
   logs.set(this, log);
@@ -156,6 +157,10 @@ export class WatchedConnection {
 
   get forcedAt(): number {
     return this.firstAt("force");
+  }
+
+  get endedByReset(): boolean {
+    return this.events.some((event) => event.type === "socket-closed" && event.reset);
   }
 
   get carried(): number {

@@ -1,0 +1,100 @@
+/** An endpoint on a socket in memory, without a server: what its server would know is written down here. */
+import { onTestFinished } from "vitest";
+import { systemClock } from "../../src/base/clock.js";
+import type { Compression } from "../../src/connection/compression.js";
+import type { Consumer } from "../../src/connection/consumer.js";
+import { Endpoint, type EndpointHost } from "../../src/connection/endpoint.js";
+import type { ConnectionOptions } from "../../src/connection/options.js";
+import { drainDefaults } from "../../src/drain/options.js";
+import type { DrainReport } from "../../src/drain/report.js";
+import { defaults } from "../../src/index.js";
+import { Opcode } from "../../src/wire/frame.js";
+import { MemorySocket } from "../tools/memory-socket.js";
+import { closePayload, rawFrame, rawFrames, type RawFrame } from "../wire/raw-frame.js";
+
+export interface Lone<Taker extends Consumer> {
+  endpoint: Endpoint<Taker>;
+  socket: MemorySocket;
+  tally: DrainReport["messages"];
+  /** Whether the server has been told that it is over. */
+  readonly isOver: boolean;
+  /** What the peer sends, each call as one chunk. */
+  peer: {
+    send: (...messages: (string | Buffer)[]) => void;
+    frames: (...frames: RawFrame[]) => void;
+    close: (code?: number) => void;
+    end: () => void;
+  };
+}
+
+export interface LoneOptions extends Partial<Omit<ConnectionOptions, "decoding">> {
+  textAsBytes?: boolean;
+  compression?: Compression | undefined;
+  draining?: boolean;
+}
+
+let connections = 0;
+
+/** Such an endpoint, begun and reading. It is over after the test, whatever the test did. */
+export function loneEndpoint<Taker extends Consumer>(
+  makeConsumer: (endpoint: Endpoint) => Taker,
+  { textAsBytes = false, compression, draining = false, ...options }: LoneOptions = {},
+): Lone<Taker> {
+  const socket = new MemorySocket({ allowHalfOpen: true });
+  const tally = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
+  let isOver = false;
+  const { maxPayload, maxFragments, inboxLimit, highWaterMark, outboxLimit } = defaults;
+  const host: EndpointHost = {
+    options: {
+      decoding: { maxPayload, maxFragments, masked: true, compression: false, textAsBytes },
+      inboxLimit,
+      highWaterMark,
+      outboxLimit,
+      ...options,
+    },
+    clock: systemClock,
+    connectionDrain: { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000 },
+    tally,
+    draining,
+    connectionClosed: () => (isOver = true),
+  };
+  const accepted = { number: ++connections, socket, remoteAddress: "192.0.2.1", compression };
+  const endpoint = new Endpoint(host, accepted, makeConsumer);
+  onTestFinished(async () => {
+    socket.destroy();
+    await rest();
+    if (!isOver) endpoint.settled(false);
+  });
+  endpoint.start(Buffer.alloc(0));
+  const frames = (...all: RawFrame[]): void => socket.receive(rawFrames(...all));
+  return {
+    endpoint,
+    socket,
+    tally,
+    get isOver() {
+      return isOver;
+    },
+    peer: {
+      send: (...messages) =>
+        frames(
+          ...messages.map((payload) => ({
+            opcode: typeof payload === "string" ? Opcode.text : Opcode.binary,
+            payload,
+          })),
+        ),
+      frames,
+      close: (code = 1000) => socket.receive(rawFrame({ opcode: Opcode.close, payload: closePayload(code) })),
+      end: () => socket.receiveEnd(),
+    },
+  };
+}
+
+/** All that takes no time has happened. */
+export async function rest(): Promise<void> {
+  for (let turns = 0; turns < 3; turns++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** Everything that was written, as one. */
+export function written(socket: MemorySocket): Buffer {
+  return Buffer.concat(socket.writes.flat());
+}
