@@ -4,8 +4,8 @@ import type { RequestHead } from "../wire/handshake.js";
 import { bytesOf } from "./bytes.js";
 import { checkCloseCode, checkCloseReason } from "./close-status.js";
 import type { Endpoint } from "./endpoint.js";
-import type { Connection, ConnectionClosed } from "./handler.js";
 import type { HandlerRun } from "./handler-run.js";
+import type { Connection, ConnectionClosed } from "./handler.js";
 import { MessageIterator } from "./iterator.js";
 
 /** What the upgrade has found out about who connects, beside what the endpoint knows. */

@@ -1,10 +1,10 @@
-/** Runs the state machine of a connection's end against the real thing: real time, and a target that acts. */
+/** Runs the state machine of a connection's end against the real thing: a clock, and an owner that acts. */
 import { MAX_TIMEOUT, type Clock, type Timer } from "../base/clock.js";
-import { ConnectionDrain } from "../drain/connection.js";
-import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../drain/events.js";
+import { EndingMachine } from "../drain/ending-machine.js";
+import type { EndingOptions, EndingAction, EndingEvent } from "../drain/events.js";
 
 /** What the machine acts on. */
-export interface EndingTarget {
+export interface EndingOwner {
   /** Sends a Ping and returns its number. */
   sendPing(): number;
   cutInput(): void;
@@ -21,8 +21,8 @@ export interface EndingTarget {
 
 export class Ending {
   /** The machine, for what it knows. */
-  readonly machine: ConnectionDrain;
-  readonly #target: EndingTarget;
+  readonly machine: EndingMachine;
+  readonly #owner: EndingOwner;
   readonly #clock: Clock;
   #timer: Timer | undefined;
   #timerAt = Infinity;
@@ -30,19 +30,19 @@ export class Ending {
   #unsent = false;
 
   constructor(
-    options: ConnectionDrainOptions,
-    target: EndingTarget,
+    options: EndingOptions,
+    owner: EndingOwner,
     clock: Clock,
     initially: { idle: boolean; reading: boolean },
   ) {
-    this.machine = new ConnectionDrain(options, initially);
-    this.#target = target;
+    this.machine = new EndingMachine(options, initially);
+    this.#owner = owner;
     this.#clock = clock;
     this.#idle = initially.idle;
   }
 
   /** Takes an event, performs what follows from it, and sees to it that the machine is woken when it wants to be. */
-  dispatch(event: DrainEvent): void {
+  dispatch(event: EndingEvent): void {
     for (const action of this.machine.handle(event, this.#clock.now())) this.#perform(action);
     this.#arm();
   }
@@ -68,27 +68,27 @@ export class Ending {
     this.dispatch({ type: bytes > 0 ? "progress" : "sent" });
   }
 
-  #perform(action: DrainAction): void {
-    const target = this.#target;
+  #perform(action: EndingAction): void {
+    const owner = this.#owner;
     switch (action.type) {
       case "ping":
-        return this.dispatch({ type: "pinged", nonce: target.sendPing() });
+        return this.dispatch({ type: "pinged", nonce: owner.sendPing() });
       case "cut":
-        return target.cutInput();
+        return owner.cutInput();
       case "drop-queue":
-        return target.dropQueue(action.as);
+        return owner.dropQueue(action.as);
       case "close":
-        return target.sendClose(action.code, action.reason);
+        return owner.sendClose(action.code, action.reason);
       case "fin":
-        return target.endSocket();
+        return owner.endSocket();
       case "flush":
-        return target.flushSocket();
+        return owner.flushSocket();
       case "destroy":
-        return target.destroySocket();
+        return owner.destroySocket();
       case "abort":
-        return target.abortSignal();
+        return owner.abortSignal();
       case "closed":
-        return target.finishEnding();
+        return owner.finishEnding();
     }
   }
 
@@ -118,7 +118,7 @@ export class Ending {
     // would be taken for silent because we were.
     this.#clock.afterPoll(() => {
       // A peer is not to blame for what it was not sent yet.
-      if (this.#target.isCompressing) this.dispatch({ type: "progress" });
+      if (this.#owner.isCompressing) this.dispatch({ type: "progress" });
       this.dispatch({ type: "tick" });
     });
   };

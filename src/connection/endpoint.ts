@@ -6,8 +6,8 @@
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.js";
 import { ConnectionGoneError } from "../base/errors.js";
-import type { ConnectionDrain } from "../drain/connection.js";
-import type { ConnectionDrainOptions, DrainEvent } from "../drain/events.js";
+import type { EndingMachine } from "../drain/ending-machine.js";
+import type { EndingOptions, EndingEvent } from "../drain/events.js";
 import type { ConnectionAccount } from "../drain/report.js";
 import { CloseCode } from "../wire/close.js";
 import type { Violation } from "../wire/violation.js";
@@ -15,7 +15,7 @@ import { Account, type Tallying } from "./account.js";
 import { Channel, type ChannelOwner } from "./channel.js";
 import type { Compression } from "./compression.js";
 import type { Consumer, Received, Supply } from "./consumer.js";
-import { Ending, type EndingTarget } from "./ending.js";
+import { Ending, type EndingOwner } from "./ending.js";
 import type { ConnectionClosed } from "./handler.js";
 import { Inbox, type InboxOwner } from "./inbox.js";
 import type { Standing } from "./moments.js";
@@ -24,11 +24,11 @@ import type { EncodedMessage, OnSent } from "./outbox.js";
 import { Pulse } from "./pulse.js";
 
 /** What an endpoint needs of its server. */
-export interface EndpointHost extends Tallying {
+export interface EndpointOwner extends Tallying {
   readonly options: ConnectionOptions;
   readonly clock: Clock;
   /** How a connection ends, by the options of the shutdown if there is one. */
-  readonly connectionDrain: ConnectionDrainOptions;
+  readonly endingOptions: EndingOptions;
   /** A shutdown has begun, even if it has not reached this connection yet. */
   readonly draining: boolean;
   connectionClosed(endpoint: Endpoint): void;
@@ -45,12 +45,12 @@ export interface Accepted {
 }
 
 export class Endpoint<Taker extends Consumer = Consumer>
-  implements ChannelOwner, InboxOwner, EndingTarget, Supply, Standing
+  implements ChannelOwner, InboxOwner, EndingOwner, Supply, Standing
 {
   readonly remoteAddress: string;
   readonly consumer: Taker;
   readonly #number: number;
-  readonly #host: EndpointHost;
+  readonly #owner: EndpointOwner;
   readonly #compression: Compression | undefined;
   readonly #channel: Channel;
   readonly #inbox: Inbox;
@@ -76,16 +76,16 @@ export class Endpoint<Taker extends Consumer = Consumer>
   #peerStatus: { code: number; reason: string } | undefined;
 
   /** `makeConsumer` gets the endpoint before anything can be asked of it. */
-  constructor(host: EndpointHost, accepted: Accepted, makeConsumer: (endpoint: Endpoint) => Taker) {
+  constructor(owner: EndpointOwner, accepted: Accepted, makeConsumer: (endpoint: Endpoint) => Taker) {
     const { socket, compression } = accepted;
-    this.#host = host;
+    this.#owner = owner;
     this.#number = accepted.number;
     this.remoteAddress = accepted.remoteAddress;
     this.#compression = compression;
-    this.#account = new Account(host);
-    this.#channel = new Channel(socket, this, host.options, compression);
+    this.#account = new Account(owner);
+    this.#channel = new Channel(socket, this, owner.options, compression);
     this.consumer = makeConsumer(this);
-    this.#inbox = new Inbox(this, this.consumer, host.options, compression);
+    this.#inbox = new Inbox(this, this.consumer, owner.options, compression);
   }
 
   /** Lets the consumer begin, and begins to read; `head` is what came behind the handshake. */
@@ -99,11 +99,11 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   get clock(): Clock {
-    return this.#host.clock;
+    return this.#owner.clock;
   }
 
   /** What rules its end, once something has begun to end; for whoever watches. */
-  get machine(): ConnectionDrain | undefined {
+  get machine(): EndingMachine | undefined {
     return this.#ending?.machine;
   }
 
@@ -122,7 +122,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   get isOutboxLow(): boolean {
-    return this.bufferedAmount < this.#host.options.highWaterMark;
+    return this.bufferedAmount < this.#owner.options.highWaterMark;
   }
 
   get bufferedAmount(): number {
@@ -217,7 +217,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#settled = true;
     this.finished(this.#inbox.inHand);
     // Whoever is closed during a shutdown is told so, also when its own turn has not come yet.
-    if (this.#host.draining) this.drain();
+    if (this.#owner.draining) this.drain();
     this.#dispatch({ type: "handler-settled", failed });
   }
 
@@ -377,18 +377,18 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   finishEnding(): void {
     this.#compression?.release();
-    this.#host.connectionClosed(this);
+    this.#owner.connectionClosed(this);
   }
 
-  #dispatch(event: DrainEvent): void {
+  #dispatch(event: EndingEvent): void {
     this.#ending ??= this.#beginEnding();
     this.#ending.dispatch(event);
   }
 
   #beginEnding(): Ending {
-    const { connectionDrain } = this.#host;
+    const { endingOptions } = this.#owner;
     const reading = !this.#inbox.isFull && !this.#paused;
-    const ending = new Ending(connectionDrain, this, this.clock, { idle: this.#isIdle(), reading });
+    const ending = new Ending(endingOptions, this, this.clock, { idle: this.#isIdle(), reading });
     if (!this.#gone) ending.noteAccepted(this.bufferedAmount);
     return ending;
   }
@@ -406,7 +406,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   drain(): void {
     if (this.#draining) return;
     this.#tellDraining();
-    this.#dispatch({ type: "drain", options: this.#host.connectionDrain });
+    this.#dispatch({ type: "drain", options: this.#owner.endingOptions });
   }
 
   lastCall(): void {

@@ -13,7 +13,7 @@ import { Moments } from "./moments.js";
 import { WaitingLoops } from "./waiting-loops.js";
 
 /** Whose handler runs. */
-export interface HandlerHost<Principal> {
+export interface HandlerOwner<Principal> {
   readonly handler: Handler<Principal>;
   /** The handler, or a promise given to `waitUntil`, failed with this. */
   reportError(error: unknown, connection: Connection<Principal>): void;
@@ -22,7 +22,7 @@ export interface HandlerHost<Principal> {
 export class HandlerRun<Principal> implements Consumer, MessageSource {
   /** What the handler sees. */
   readonly connection: ServedConnection<Principal>;
-  readonly #host: HandlerHost<Principal>;
+  readonly #owner: HandlerOwner<Principal>;
   readonly #endpoint: Endpoint;
   readonly #loops = new WaitingLoops();
   /** A loop waits. */
@@ -34,8 +34,8 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
   #pending = 0;
   #settled = false;
 
-  constructor(host: HandlerHost<Principal>, endpoint: Endpoint, guest: Guest<Principal>) {
-    this.#host = host;
+  constructor(owner: HandlerOwner<Principal>, endpoint: Endpoint, guest: Guest<Principal>) {
+    this.#owner = owner;
     this.#endpoint = endpoint;
     this.connection = new ServedConnection(endpoint, this, guest);
   }
@@ -80,14 +80,14 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
     connectionEvents.publish(() => ({ event: "opened", connection: this.connection }));
     let result: unknown;
     try {
-      result = this.#host.handler(this.connection);
+      result = this.#owner.handler(this.connection);
     } catch (error) {
       result = Promise.reject(error);
     }
     Promise.resolve(result).then(
       () => this.#end("returned"),
       (error: unknown) => {
-        this.#host.reportError(error, this.connection);
+        this.#owner.reportError(error, this.connection);
         this.#end("threw");
       },
     );
@@ -140,7 +140,7 @@ export class HandlerRun<Principal> implements Consumer, MessageSource {
       this.#settleWhenDone();
     };
     Promise.resolve(promise).then(settle, (error: unknown) => {
-      this.#host.reportError(error, this.connection);
+      this.#owner.reportError(error, this.connection);
       settle();
     });
   }

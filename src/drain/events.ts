@@ -2,12 +2,12 @@
 import type { DrainOptions } from "./options.js";
 
 /** Where a connection stands on its way down. */
-export type DrainState = "open" | "draining" | "ending" | "closing" | "lingering" | "forced" | "closed";
+export type EndingState = "open" | "draining" | "ending" | "closing" | "lingering" | "forced" | "closed";
 
 /** What has happened. */
-export type DrainEvent =
+export type EndingEvent =
   /** The shutdown reaches this connection, with options of its own if it has any. */
-  | { type: "drain"; options?: ConnectionDrainOptions }
+  | { type: "drain"; options?: EndingOptions }
   /** Nothing is partial, inflating, queued or in hand any more; `busy` when something is again. */
   | { type: "idle" }
   | { type: "busy" }
@@ -41,7 +41,7 @@ export type DrainEvent =
   | { type: "tick" };
 
 /** What is to be done. */
-export type DrainAction =
+export type EndingAction =
   /** Send a Ping and tell its number with `pinged`. */
   | { type: "ping" }
   /** The input ends here: what is queued is still delivered, what comes later is handed back, and reading goes on. */
@@ -61,7 +61,7 @@ export type DrainAction =
   | { type: "closed" };
 
 /** The limits of one connection's end, in milliseconds. */
-export interface ConnectionDrainOptions extends Pick<
+export interface EndingOptions extends Pick<
   DrainOptions,
   "patience" | "quiet" | "barrierTimeout" | "closeTimeout" | "lingerTimeout" | "code" | "reason"
 > {

@@ -2,10 +2,10 @@
  * When a peer that shows nothing is given up: one that does not read what it is sent, does not answer Close, or does not
  * end TCP. Whatever shows that it goes on restarts the wait.
  */
-import type { ConnectionDrainOptions, DrainState } from "./events.js";
+import type { EndingOptions, EndingState } from "./events.js";
 
 /** How long the peer may show nothing, in milliseconds. */
-export type ProgressLimits = Pick<ConnectionDrainOptions, "closeTimeout" | "lingerTimeout">;
+export type ProgressLimits = Pick<EndingOptions, "closeTimeout" | "lingerTimeout">;
 
 /** Outside a shutdown nobody waits for us: peers get this long to read, to answer Close, and to end TCP. */
 export const UNHURRIED: ProgressLimits = { closeTimeout: 30_000, lingerTimeout: 30_000 };
@@ -50,7 +50,7 @@ export class Progress {
   }
 
   /** When the socket is given up, if nothing is seen until then. */
-  giveUpAt(state: DrainState, { closeTimeout, lingerTimeout }: ProgressLimits): number {
+  giveUpAt(state: EndingState, { closeTimeout, lingerTimeout }: ProgressLimits): number {
     switch (state) {
       case "ending":
         // A handler may be waiting for room in the outbox.

@@ -11,7 +11,7 @@ import type { UpgradeOptions } from "./options.js";
 import { CLOSING, NOTHING_HERE, TOO_SLOW, unavailable, type Refusal } from "./refusal.js";
 
 /** What an upgrade needs of its server. */
-export interface UpgradeHost<Principal> {
+export interface UpgradeOwner<Principal> {
   readonly options: UpgradeOptions<Principal>;
   /** Why nobody is let in at the moment, if so. */
   closedBecause(): string | undefined;
@@ -36,12 +36,12 @@ const MALFORMED_EXTENSIONS: Refusal = {
 let connectionCount = 0;
 
 export class Upgrades<Principal> {
-  readonly #host: UpgradeHost<Principal>;
+  readonly #owner: UpgradeOwner<Principal>;
   /** Handshakes that wait for `authenticate`, each with what ends the wait. */
   readonly #waiting = new Map<OpeningHandshake, AbortController>();
 
-  constructor(host: UpgradeHost<Principal>) {
-    this.#host = host;
+  constructor(owner: UpgradeOwner<Principal>) {
+    this.#owner = owner;
   }
 
   /** How many handshakes wait for `authenticate`. */
@@ -58,7 +58,7 @@ export class Upgrades<Principal> {
     const offer = this.#check(handshake);
     if ("status" in offer) {
       handshake.refuse(offer);
-    } else if (this.#host.options.authenticate === undefined) {
+    } else if (this.#owner.options.authenticate === undefined) {
       this.#open(handshake, offer, undefined as Principal, early);
     } else {
       void this.#openWhenAuthenticated(handshake, offer);
@@ -76,17 +76,17 @@ export class Upgrades<Principal> {
   /** What is offered, or why it is not accepted. */
   #check(handshake: OpeningHandshake): Offer | Refusal {
     const { head } = handshake;
-    const { path } = this.#host.options;
+    const { path } = this.#owner.options;
     if (path !== undefined && head.url.split("?", 1)[0] !== path) return NOTHING_HERE;
     const offer = handshake.read();
     if ("status" in offer) return offer;
     if (!this.#isOriginAllowed(head)) return WRONG_ORIGIN;
-    const closed = this.#host.closedBecause();
+    const closed = this.#owner.closedBecause();
     return closed === undefined ? offer : unavailable(closed);
   }
 
   #isOriginAllowed({ headers }: RequestHead): boolean {
-    const { origins } = this.#host.options;
+    const { origins } = this.#owner.options;
     const { origin, host } = headers;
     if (origin === undefined || origins === "*") return true;
     if (origins === undefined) return isSameHost(origin, host);
@@ -100,13 +100,13 @@ export class Upgrades<Principal> {
     this.#waiting.delete(handshake);
     const bytes = early.take();
     if (principal !== undefined) this.#open(handshake, offer, principal.value, bytes);
-    this.#host.onUpgradeSettled();
+    this.#owner.onUpgradeSettled();
   }
 
   /** The principal, or undefined when the handshake is refused or its socket gone. */
   async #authenticate(handshake: OpeningHandshake): Promise<{ value: Principal } | undefined> {
     const { head, stream, acceptedAt } = handshake;
-    const { authenticate, handshakeTimeout } = this.#host.options;
+    const { authenticate, handshakeTimeout } = this.#owner.options;
     const abort = new AbortController();
     const onLeave = (): void => {
       // Its FIN before there was an answer: nobody waits for one any more.
@@ -134,7 +134,7 @@ export class Upgrades<Principal> {
       if (error instanceof UpgradeRejected) {
         handshake.refuse({ status: error.status, message: error.body, headers: error.headers });
       } else {
-        this.#host.reportError(error);
+        this.#owner.reportError(error);
         handshake.refuse(NOT_CHECKED);
       }
       return undefined;
@@ -149,7 +149,7 @@ export class Upgrades<Principal> {
     const { head, stream, remoteAddress } = handshake;
     const protocol = this.#chooseProtocol(offer.protocols, head);
     if (protocol instanceof Error) {
-      this.#host.reportError(protocol);
+      this.#owner.reportError(protocol);
       handshake.refuse(NOT_CHOSEN);
       return;
     }
@@ -159,7 +159,7 @@ export class Upgrades<Principal> {
       return;
     }
     // The last look, and nothing is awaited behind it: who gets a 101 is served.
-    const closed = this.#host.closedBecause();
+    const closed = this.#owner.closedBecause();
     if (closed !== undefined) {
       handshake.refuse(unavailable(closed));
       return;
@@ -168,7 +168,7 @@ export class Upgrades<Principal> {
     handshake.accept(protocol, agreed?.header);
     // From here on the connection listens.
     stream.off("error", ignoreError);
-    this.#host.open(
+    this.#owner.open(
       { number: ++connectionCount, socket: stream, remoteAddress, compression: agreed?.compression },
       { request: head, requestIsShared: this.#showsRequests, protocol: protocol ?? "", principal },
       early,
@@ -177,19 +177,19 @@ export class Upgrades<Principal> {
 
   /** Whether the application has requests in hand before there is a connection. */
   get #showsRequests(): boolean {
-    const { authenticate, protocols } = this.#host.options;
+    const { authenticate, protocols } = this.#owner.options;
     return authenticate !== undefined || typeof protocols === "function";
   }
 
   /** Extensions are only looked at when there is one here. */
   #agreeOnCompression({ headers }: RequestHead): Agreement | "malformed" | undefined {
     const offers = headers["sec-websocket-extensions"];
-    return offers === undefined ? undefined : this.#host.options.compression?.negotiate(offers);
+    return offers === undefined ? undefined : this.#owner.options.compression?.negotiate(offers);
   }
 
   /** The subprotocol; an Error when the application's function threw or returned what was not offered. */
   #chooseProtocol(offered: readonly string[], request: RequestHead): string | undefined | Error {
-    const { protocols } = this.#host.options;
+    const { protocols } = this.#owner.options;
     if (typeof protocols !== "function") return protocols.find((protocol) => offered.includes(protocol));
     if (offered.length === 0) return undefined;
     try {

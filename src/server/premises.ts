@@ -8,19 +8,19 @@ import { defer } from "../base/deferred.js";
 import { ServerStateError } from "../base/errors.js";
 import type { Guest } from "../connection/connection.js";
 import type { Consumer } from "../connection/consumer.js";
-import { Endpoint, type Accepted, type EndpointHost } from "../connection/endpoint.js";
-import type { ConnectionDrainOptions } from "../drain/events.js";
+import { Endpoint, type Accepted, type EndpointOwner } from "../connection/endpoint.js";
+import type { EndingOptions } from "../drain/events.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { listenerFor, type ListenTarget } from "../listen/listen-target.js";
 import type { Listener } from "../listen/listener.js";
 import type { OpeningHandshake } from "../listen/opening-handshake.js";
 import { CLOSING, Refusals } from "../listen/refusal.js";
-import { Upgrades, type UpgradeHost } from "../listen/upgrade.js";
+import { Upgrades, type UpgradeOwner } from "../listen/upgrade.js";
 import { Heartbeat } from "./heartbeat.js";
 import { checkDrainOptions, completeDrainOptions } from "./option-checks.js";
 import type { ResolvedOptions } from "./options.js";
-import { Shutdown, type ShutdownHost } from "./shutdown.js";
+import { Shutdown, type ShutdownOwner } from "./shutdown.js";
 
 /** Where a server stands: it goes from left to right and never back. */
 export type ServerState = "idle" | "listening" | "draining" | "closed";
@@ -36,11 +36,11 @@ export interface Face<Taker extends Consumer, Principal> {
 }
 
 export class Premises<Taker extends Consumer, Principal>
-  implements EndpointHost, UpgradeHost<Principal>, ShutdownHost
+  implements EndpointOwner, UpgradeOwner<Principal>, ShutdownOwner
 {
   readonly options: ResolvedOptions<Principal>;
   readonly clock: Clock = systemClock;
-  connectionDrain: ConnectionDrainOptions;
+  endingOptions: EndingOptions;
   /** Who is inside, those included whose peer has left and that are still served. */
   readonly connections = new Set<Endpoint<Taker>>();
   tally: DrainReport["messages"] = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
@@ -59,7 +59,7 @@ export class Premises<Taker extends Consumer, Principal>
   constructor(options: ResolvedOptions<Principal>, face: Face<Taker, Principal>) {
     this.options = options;
     this.#face = face;
-    this.connectionDrain = { ...options, ...options.drain };
+    this.endingOptions = { ...options, ...options.drain };
     if (options.heartbeat !== false) this.#heartbeat = new Heartbeat(this.connections, options.heartbeat);
   }
 
@@ -134,7 +134,7 @@ export class Premises<Taker extends Consumer, Principal>
 
   #beginShutdown(options: DrainOptions): Shutdown {
     this.#state = "draining";
-    this.connectionDrain = { ...this.options, ...options };
+    this.endingOptions = { ...this.options, ...options };
     this.#shutdown = new Shutdown(this, options);
     this.tally = this.#shutdown.tally;
     void this.#shutdown.report.then((report) => this.#down.resolve(report));

@@ -4,8 +4,8 @@ import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { bytesOf } from "../connection/bytes.js";
 import type { Guest } from "../connection/connection.js";
 import type { Endpoint } from "../connection/endpoint.js";
+import { HandlerRun, type HandlerOwner } from "../connection/handler-run.js";
 import type { Connection, Handler } from "../connection/handler.js";
-import { HandlerRun, type HandlerHost } from "../connection/handler-run.js";
 import { encodeMessage } from "../connection/outbox.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
@@ -107,7 +107,7 @@ export function createServer<Principal>(
 }
 
 class LastcallServer<Principal>
-  implements Server<Principal>, Face<HandlerRun<Principal>, Principal>, HandlerHost<Principal>
+  implements Server<Principal>, Face<HandlerRun<Principal>, Principal>, HandlerOwner<Principal>
 {
   readonly connections = new Set<Connection<Principal>>();
   readonly handler: Handler<Principal>;

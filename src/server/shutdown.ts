@@ -3,7 +3,7 @@
  *
  * 1. Lame duck: accepting goes on, readiness is already false.
  * 2. The door closes, once the accept queue is empty. Handshakes on accepted sockets get `handshakeGrace`.
- * 3. Connections begin to drain, paced; each then goes its own way (drain/connection.ts).
+ * 3. Connections begin to drain, paced; each then goes its own way (drain/ending-machine.ts).
  * 4. Last call: nothing that waits is started any more.
  * 5. The deadline, or `close()`: what is left is forced.
  * 6. Nothing is left: the report.
@@ -26,7 +26,7 @@ export interface Drainable {
 }
 
 /** What a shutdown needs of its server. */
-export interface ShutdownHost {
+export interface ShutdownOwner {
   readonly clock: Clock;
   readonly connections: ReadonlySet<Drainable>;
   /** Resolves when nobody is accepted any more. */
@@ -49,7 +49,7 @@ const FORCED_TIMEOUT = 750;
 type Moment = "lame duck" | "handshake grace" | "pace" | "last call" | "deadline" | "forced";
 
 export class Shutdown {
-  readonly #host: ShutdownHost;
+  readonly #owner: ShutdownOwner;
   readonly #options: DrainOptions;
   readonly #ledger = new ReportLedger();
   readonly #startedAt = new Date();
@@ -65,14 +65,14 @@ export class Shutdown {
   #forced = false;
   #over = false;
 
-  constructor(host: ShutdownHost, options: DrainOptions) {
-    this.#host = host;
+  constructor(owner: ShutdownOwner, options: DrainOptions) {
+    this.#owner = owner;
     this.#options = options;
     this.#plan = planDrain(options, this.#now);
   }
 
   get #now(): number {
-    return this.#host.clock.now();
+    return this.#owner.clock.now();
   }
 
   /** Resolves with the report when nothing is left. Never rejects. */
@@ -91,7 +91,7 @@ export class Shutdown {
   }
 
   begin(): void {
-    drainEvents.publish(() => ({ event: "started", connections: this.#host.connections.size }));
+    drainEvents.publish(() => ({ event: "started", connections: this.#owner.connections.size }));
     // A subscriber may have called close().
     if (this.#forced) return;
     this.#scheduleMoments();
@@ -118,7 +118,7 @@ export class Shutdown {
     if (this.#doorClosing) return;
     this.#doorClosing = true;
     this.#cancel("lame duck");
-    void this.#host.closeDoor().then(() => {
+    void this.#owner.closeDoor().then(() => {
       if (this.#over) return;
       this.#doorClosed = true;
       drainEvents.publish(() => ({ event: "door closed" }));
@@ -131,7 +131,7 @@ export class Shutdown {
 
   #endGrace(): void {
     this.#graceOver = true;
-    this.#host.refuseHandshakes();
+    this.#owner.refuseHandshakes();
     this.#finishWhenEmpty();
   }
 
@@ -139,7 +139,7 @@ export class Shutdown {
     this.#draining = true;
     // Last call may have come while the door was still open.
     if (this.#lastCalled) return this.#lastCall();
-    this.#waitingToDrain = [...this.#host.connections].reverse();
+    this.#waitingToDrain = [...this.#owner.connections].reverse();
     this.#pace();
   }
 
@@ -163,7 +163,7 @@ export class Shutdown {
   }
 
   #lastCall(): void {
-    for (const connection of this.#host.connections) connection.lastCall();
+    for (const connection of this.#owner.connections) connection.lastCall();
   }
 
   /** `close()`, or the deadline. */
@@ -176,9 +176,9 @@ export class Shutdown {
     this.#at("forced", this.#now + FORCED_TIMEOUT, () => this.#finish());
     this.#doorClosing = true;
     this.#doorClosed = true;
-    this.#host.closeDoorNow();
-    this.#host.refuseHandshakes();
-    for (const connection of this.#host.connections) connection.force();
+    this.#owner.closeDoorNow();
+    this.#owner.refuseHandshakes();
+    for (const connection of this.#owner.connections) connection.force();
     this.#finishWhenEmpty();
   }
 
@@ -201,18 +201,18 @@ export class Shutdown {
 
   #finishWhenEmpty(): void {
     if (this.#over || !this.#doorClosed) return;
-    if (this.#host.connections.size === 0 && this.#host.pendingHandshakes() === 0) this.#finish();
+    if (this.#owner.connections.size === 0 && this.#owner.pendingHandshakes() === 0) this.#finish();
   }
 
   #finish(): void {
     this.#over = true;
     this.#cancelAll();
-    for (const connection of this.#host.connections) {
+    for (const connection of this.#owner.connections) {
       this.#ledger.enter(connection.account());
       // On a slow loop its own last moment may still be ahead.
       connection.destroy();
     }
-    void this.#host.release().then(() => {
+    void this.#owner.release().then(() => {
       const report = this.#ledger.close(this.#startedAt, this.#now - this.#plan.startedAt);
       drainEvents.publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
@@ -222,11 +222,11 @@ export class Shutdown {
   #at(moment: Moment, time: number, act: () => void): void {
     this.#cancel(moment);
     if (time === Infinity) return;
-    this.#timers.set(moment, this.#host.clock.after(Math.max(0, time - this.#now), act));
+    this.#timers.set(moment, this.#owner.clock.after(Math.max(0, time - this.#now), act));
   }
 
   #cancel(moment: Moment): void {
-    this.#host.clock.cancel(this.#timers.get(moment));
+    this.#owner.clock.cancel(this.#timers.get(moment));
     this.#timers.delete(moment);
   }
 

@@ -3,7 +3,7 @@ import { onTestFinished } from "vitest";
 import { systemClock } from "../../src/base/clock.js";
 import type { Compression } from "../../src/connection/compression.js";
 import type { Consumer } from "../../src/connection/consumer.js";
-import { Endpoint, type EndpointHost } from "../../src/connection/endpoint.js";
+import { Endpoint, type EndpointOwner } from "../../src/connection/endpoint.js";
 import type { ConnectionOptions } from "../../src/connection/options.js";
 import { drainDefaults } from "../../src/drain/options.js";
 import type { DrainReport } from "../../src/drain/report.js";
@@ -44,7 +44,7 @@ export function loneEndpoint<Taker extends Consumer>(
   const tally = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
   let isOver = false;
   const { maxPayload, maxFragments, inboxLimit, highWaterMark, outboxLimit } = defaults;
-  const host: EndpointHost = {
+  const host: EndpointOwner = {
     options: {
       decoding: { maxPayload, maxFragments, masked: true, compression: false, textAsBytes },
       inboxLimit,
@@ -53,7 +53,7 @@ export function loneEndpoint<Taker extends Consumer>(
       ...options,
     },
     clock: systemClock,
-    connectionDrain: { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000 },
+    endingOptions: { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000 },
     tally,
     draining,
     connectionClosed: () => (isOver = true),

@@ -1,18 +1,18 @@
 /** Drives one machine by hand. Pings get their numbers as on a real connection. */
-import { ConnectionDrain } from "../../src/drain/connection.js";
-import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../../src/drain/events.js";
+import { EndingMachine } from "../../src/drain/ending-machine.js";
+import type { EndingOptions, EndingAction, EndingEvent } from "../../src/drain/events.js";
 import { drainDefaults } from "../../src/drain/options.js";
 
 export class Driver {
-  readonly machine: ConnectionDrain;
+  readonly machine: EndingMachine;
   /** The number of the last Ping. */
   pings = 0;
 
   constructor(
-    options: Partial<ConnectionDrainOptions> = {},
+    options: Partial<EndingOptions> = {},
     initially: { idle: boolean; reading: boolean } = { idle: true, reading: true },
   ) {
-    this.machine = new ConnectionDrain(
+    this.machine = new EndingMachine(
       { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000, ...options },
       initially,
     );
@@ -23,7 +23,7 @@ export class Driver {
   }
 
   /** What the machine does about an event, each action by its name, with what matters of it. */
-  at(now: number, event: DrainEvent | DrainEvent["type"]): string[] {
+  at(now: number, event: EndingEvent | EndingEvent["type"]): string[] {
     const happened = typeof event === "string" ? withDetails(event) : event;
     const actions = this.machine.handle(happened, now);
     for (const { type } of actions) {
@@ -44,7 +44,7 @@ export class Driver {
   }
 }
 
-function withDetails(type: DrainEvent["type"]): DrainEvent {
+function withDetails(type: EndingEvent["type"]): EndingEvent {
   switch (type) {
     case "peer-close":
       return { type, code: 1001, reason: "away" };
@@ -64,7 +64,7 @@ function withDetails(type: DrainEvent["type"]): DrainEvent {
   }
 }
 
-function describeAction(action: DrainAction): string {
+function describeAction(action: EndingAction): string {
   switch (action.type) {
     case "close":
       return `close ${action.code}${action.reason === "" ? "" : ` ${action.reason}`}`;

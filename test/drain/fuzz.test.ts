@@ -1,10 +1,10 @@
 /** Any events in any order, also such as no connection ever sees: the machine keeps its own laws. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ConnectionDrain, FORCED_FLUSH_TIMEOUT } from "../../src/drain/connection.js";
-import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "../../src/drain/events.js";
+import { EndingMachine, FORCED_FLUSH_TIMEOUT } from "../../src/drain/ending-machine.js";
+import type { EndingOptions, EndingAction, EndingEvent, EndingState } from "../../src/drain/events.js";
 
-const ORDER: readonly DrainState[] = [
+const ORDER: readonly EndingState[] = [
   "open",
   "draining",
   "ending",
@@ -16,7 +16,7 @@ const ORDER: readonly DrainState[] = [
 
 const duration = fc.oneof(fc.nat(50), fc.nat(5_000));
 
-const options: fc.Arbitrary<ConnectionDrainOptions> = fc.record({
+const options: fc.Arbitrary<EndingOptions> = fc.record({
   patience: fc.oneof(duration, fc.constant(Infinity)),
   quiet: fc.oneof(duration, fc.constant(Infinity), fc.constant(0)),
   barrierTimeout: duration,
@@ -28,7 +28,7 @@ const options: fc.Arbitrary<ConnectionDrainOptions> = fc.record({
   reason: fc.constant("service restart"),
 });
 
-const plainEvents = fc.constantFrom<DrainEvent>(
+const plainEvents = fc.constantFrom<EndingEvent>(
   { type: "drain" },
   { type: "idle" },
   { type: "busy" },
@@ -59,7 +59,7 @@ const numberedEvents = fc.record({
 const event = fc.oneof({ weight: 5, arbitrary: plainEvents }, numberedEvents);
 
 interface Moment {
-  event: DrainEvent;
+  event: EndingEvent;
   /** Since the moment before; `"due"`: a tick, when the machine asks for it. */
   after: number | "due";
 }
@@ -67,25 +67,21 @@ interface Moment {
 const moments: fc.Arbitrary<Moment[]> = fc.array(
   fc.oneof(
     { weight: 3, arbitrary: fc.record({ event, after: fc.oneof(fc.constant(0), duration) }) },
-    fc.record({ event: fc.constant<DrainEvent>({ type: "tick" }), after: fc.constant<"due">("due") }),
+    fc.record({ event: fc.constant<EndingEvent>({ type: "tick" }), after: fc.constant<"due">("due") }),
   ),
   { maxLength: 30 },
 );
 
 interface Run {
-  machine: ConnectionDrain;
+  machine: EndingMachine;
   now: number;
-  actions: DrainAction["type"][];
-  states: DrainState[];
+  actions: EndingAction["type"][];
+  states: EndingState[];
 }
 
-function play(
-  options: ConnectionDrainOptions,
-  initially: { idle: boolean; reading: boolean },
-  script: Moment[],
-): Run {
+function play(options: EndingOptions, initially: { idle: boolean; reading: boolean }, script: Moment[]): Run {
   const run: Run = {
-    machine: new ConnectionDrain(options, initially),
+    machine: new EndingMachine(options, initially),
     now: 0,
     actions: [],
     states: ["open"],
@@ -98,7 +94,7 @@ function play(
   return run;
 }
 
-function take(run: Run, event: DrainEvent): void {
+function take(run: Run, event: EndingEvent): void {
   const before = run.machine.state;
   const actions = run.machine.handle(event, run.now);
   if (before === "closed") expect(actions).toEqual([]);
@@ -134,7 +130,7 @@ describe("whatever events come, in whatever order", () => {
         for (const type of ["cut", "close", "fin", "flush", "destroy", "abort", "closed"] as const) {
           expect(actions.filter((action) => action === type).length, type).toBeLessThanOrEqual(1);
         }
-        const last = (type: DrainAction["type"]): number => actions.lastIndexOf(type);
+        const last = (type: EndingAction["type"]): number => actions.lastIndexOf(type);
         expect(actions.indexOf("closed") === -1 || last("closed") === actions.length - 1).toBe(true);
         if (last("ping") >= 0 && last("cut") >= 0) expect(last("ping")).toBeLessThan(last("cut"));
         if (last("close") >= 0) {
@@ -196,7 +192,7 @@ describe("whatever events come, in whatever order", () => {
     fc.assert(
       fc.property(options, initially, moments, fc.boolean(), (given, initial, script, handlerFirst) => {
         const run = play(given, initial, script);
-        const ends: DrainEvent[] = [
+        const ends: EndingEvent[] = [
           { type: "handler-settled", failed: false },
           { type: "socket-closed", reset: false },
         ];

@@ -1,7 +1,7 @@
 /** When what happens in a shutdown, and how many connections start to drain by when. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { ConnectionDrain } from "../../src/drain/connection.js";
+import { EndingMachine } from "../../src/drain/ending-machine.js";
 import { drainDefaults } from "../../src/drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../../src/drain/plan.js";
 import { ReportLedger } from "../../src/drain/report.js";
@@ -179,7 +179,7 @@ describe("a million connections in virtual time", () => {
     let lastClosedAt = 0;
     const startedAt = performance.now();
     for (let index = 0; index < connections; index++) {
-      const machine = new ConnectionDrain(options, { idle: true, reading: true });
+      const machine = new EndingMachine(options, { idle: true, reading: true });
       let now = pacing.startOf(index);
       machine.handle({ type: "drain", options }, now);
       machine.handle({ type: "pinged", nonce: 1 }, now);

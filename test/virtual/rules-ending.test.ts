@@ -1,7 +1,7 @@
 /** The rules of the contract about how it all ends, on random peers in virtual time. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { FORCED_FLUSH_TIMEOUT } from "../../src/drain/connection.js";
+import { FORCED_FLUSH_TIMEOUT } from "../../src/drain/ending-machine.js";
 import { anyConnection, anyWorld, crowdedWorld, loyalWorld, tens, type OneWorld } from "./arbitraries.js";
 import type { WatchedConnection } from "./watched-connection.js";
 import { goodPeer } from "./virtual-peer.js";

@@ -2,13 +2,13 @@
  * A real connection in virtual time, on a socket in memory, with its peer and a handler that follows a script; and all
  * that could be seen of it, inside and outside.
  */
-import { Endpoint, type EndpointHost } from "../../src/connection/endpoint.js";
+import { Endpoint, type EndpointOwner } from "../../src/connection/endpoint.js";
 import type { Connection, Handler } from "../../src/connection/handler.js";
 import { HandlerRun } from "../../src/connection/handler-run.js";
 import type { ConnectionOptions } from "../../src/connection/options.js";
 import { MAX_WRITE } from "../../src/connection/outbox.js";
-import { ConnectionDrain } from "../../src/drain/connection.js";
-import type { ConnectionDrainOptions, DrainAction, DrainEvent } from "../../src/drain/events.js";
+import { EndingMachine } from "../../src/drain/ending-machine.js";
+import type { EndingOptions, EndingAction, EndingEvent } from "../../src/drain/events.js";
 import type { DrainReport } from "../../src/drain/report.js";
 import { VirtualPeer, type PeerScript } from "./virtual-peer.js";
 import { VirtualSocket } from "./virtual-socket.js";
@@ -27,7 +27,7 @@ export interface HandlerScript {
 
 export interface ConnectionScript {
   number: number;
-  options: ConnectionDrainOptions;
+  options: EndingOptions;
   handler: HandlerScript;
   peer: PeerScript;
   /** Messages; reading pauses when so many wait, and resumes at half of them. */
@@ -47,7 +47,7 @@ interface Noted {
 }
 
 /** What a connection needs of its server. */
-export interface WatchedHost {
+export interface WatchedOwner {
   readonly draining: boolean;
   readonly tally: DrainReport["messages"];
   connectionClosed(connection: WatchedConnection): void;
@@ -55,16 +55,16 @@ export interface WatchedHost {
 
 /** What a machine was told and what it asked for. */
 interface Log {
-  events: (DrainEvent & Noted)[];
-  performed: (DrainAction & Noted)[];
+  events: (EndingEvent & Noted)[];
+  performed: (EndingAction & Noted)[];
 }
 
-const logs = new WeakMap<ConnectionDrain, Log>();
+const logs = new WeakMap<EndingMachine, Log>();
 
 /** What every machine does is written down: it is looked at, and not touched. */
-const handle = Object.getOwnPropertyDescriptor(ConnectionDrain.prototype, "handle")!
-  .value as ConnectionDrain["handle"];
-ConnectionDrain.prototype.handle = function (event, now) {
+const handle = Object.getOwnPropertyDescriptor(EndingMachine.prototype, "handle")!
+  .value as EndingMachine["handle"];
+EndingMachine.prototype.handle = function (event, now) {
   const log = logs.get(this) ?? { events: [], performed: [] };
   logs.set(this, log);
   const noted = (): Noted => ({ at: now, order: log.events.length + log.performed.length });
@@ -100,7 +100,7 @@ export class WatchedConnection {
   readonly #time: VirtualTime;
   readonly #socket: VirtualSocket;
 
-  constructor(time: VirtualTime, script: ConnectionScript, host: WatchedHost) {
+  constructor(time: VirtualTime, script: ConnectionScript, host: WatchedOwner) {
     this.#time = time;
     this.script = script;
     const socket = new VirtualSocket(script.kernelBuffer);
@@ -122,28 +122,28 @@ export class WatchedConnection {
     this.endpoint.start(Buffer.alloc(0));
   }
 
-  get machine(): ConnectionDrain | undefined {
+  get machine(): EndingMachine | undefined {
     return this.endpoint.machine;
   }
 
-  get events(): readonly (DrainEvent & Noted)[] {
+  get events(): readonly (EndingEvent & Noted)[] {
     return this.machine === undefined ? [] : logs.get(this.machine)!.events;
   }
 
-  get performed(): readonly (DrainAction & Noted)[] {
+  get performed(): readonly (EndingAction & Noted)[] {
     return this.machine === undefined ? [] : logs.get(this.machine)!.performed;
   }
 
-  performedFirst<Type extends DrainAction["type"]>(
+  performedFirst<Type extends EndingAction["type"]>(
     type: Type,
-  ): (DrainAction & Noted & { type: Type }) | undefined {
+  ): (EndingAction & Noted & { type: Type }) | undefined {
     return this.performed.find(
-      (action): action is DrainAction & Noted & { type: Type } => action.type === type,
+      (action): action is EndingAction & Noted & { type: Type } => action.type === type,
     );
   }
 
   /** When the first of these events came; Infinity if none did. */
-  firstAt(...types: DrainEvent["type"][]): number {
+  firstAt(...types: EndingEvent["type"][]): number {
     return this.events.find(({ type }) => types.includes(type))?.at ?? Infinity;
   }
 
@@ -175,7 +175,7 @@ export class WatchedConnection {
     return this.endpoint.consumer.connection;
   }
 
-  #hostFor(host: WatchedHost): EndpointHost {
+  #hostFor(host: WatchedOwner): EndpointOwner {
     const { inboxLimit, highWaterMark, options } = this.script;
     const connectionOptions: ConnectionOptions = {
       decoding: { maxPayload: 1024, maxFragments: 1024, masked: true, compression: false },
@@ -186,7 +186,7 @@ export class WatchedConnection {
     return {
       options: connectionOptions,
       clock: this.#time.clock,
-      connectionDrain: options,
+      endingOptions: options,
       tally: bothOf(this.counts, () => host.tally),
       get draining() {
         return host.draining;

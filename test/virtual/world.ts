@@ -3,18 +3,18 @@
  * kept beside what the report says of it.
  */
 import type { Endpoint } from "../../src/connection/endpoint.js";
-import type { ConnectionDrainOptions } from "../../src/drain/events.js";
+import type { EndingOptions } from "../../src/drain/events.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
 import { hastenDrain, planDrain, type DrainPlan } from "../../src/drain/plan.js";
 import type { DrainReport } from "../../src/drain/report.js";
-import { Shutdown, type ShutdownHost } from "../../src/server/shutdown.js";
+import { Shutdown, type ShutdownOwner } from "../../src/server/shutdown.js";
 import { goodPeer, type PeerScript, type PeerStep } from "./virtual-peer.js";
 import { VirtualTime } from "./virtual-time.js";
 import {
   WatchedConnection,
   type ConnectionScript,
   type HandlerScript,
-  type WatchedHost,
+  type WatchedOwner,
 } from "./watched-connection.js";
 
 export interface WorldScript {
@@ -35,7 +35,7 @@ export type WorldConnection = Partial<Omit<ConnectionScript, "number" | "options
   opensAt?: number;
 };
 
-export class World implements WatchedHost, ShutdownHost {
+export class World implements WatchedOwner, ShutdownOwner {
   readonly time = new VirtualTime();
   readonly clock = this.time.clock;
   /** All there ever were, in the order in which they came. */
@@ -122,7 +122,7 @@ export class World implements WatchedHost, ShutdownHost {
     return sum;
   }
 
-  #open(given: WorldConnection, number: number, options: ConnectionDrainOptions): void {
+  #open(given: WorldConnection, number: number, options: EndingOptions): void {
     this.#pending--;
     if (this.#shutdown?.acceptsHandshakes === false) return;
     const connection = new WatchedConnection(

@@ -10,7 +10,7 @@
  * the same way from the state at which they come in. Two things end a connection: its socket is gone, and its handler
  * has settled; `closed` needs both.
  */
-import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "./events.js";
+import type { EndingOptions, EndingAction, EndingEvent, EndingState } from "./events.js";
 import { Progress, UNHURRIED } from "./progress.js";
 import { QuietWatch } from "./quiet.js";
 import type { ConnectionEnd } from "./report.js";
@@ -27,10 +27,10 @@ interface CloseStatus {
 }
 
 /** The state machine of one connection's end. Times are milliseconds of any one monotonic clock. */
-export class ConnectionDrain {
-  #options: ConnectionDrainOptions;
-  #state: DrainState = "open";
-  #actions: DrainAction[] = [];
+export class EndingMachine {
+  #options: EndingOptions;
+  #state: EndingState = "open";
+  #actions: EndingAction[] = [];
 
   #drainingSince: number | undefined;
   #handlerSettled = false;
@@ -60,12 +60,12 @@ export class ConnectionDrain {
   #forcedAt = 0;
 
   /** `idle`: whether nothing is partial, queued or in hand now. `reading`: whether the socket is being read. */
-  constructor(options: ConnectionDrainOptions, initially: { idle: boolean; reading: boolean }) {
+  constructor(options: EndingOptions, initially: { idle: boolean; reading: boolean }) {
     this.#options = options;
     this.#watch = new QuietWatch(initially);
   }
 
-  get state(): DrainState {
+  get state(): EndingState {
     return this.#state;
   }
 
@@ -110,13 +110,13 @@ export class ConnectionDrain {
   }
 
   /** Takes an event that happened at `now` and returns what is to be done about it, in this order. */
-  handle(event: DrainEvent, now: number): DrainAction[] {
+  handle(event: EndingEvent, now: number): EndingAction[] {
     this.#actions = [];
     if (this.#state !== "closed") this.#take(event, now);
     return this.#actions;
   }
 
-  #take(event: DrainEvent, now: number): void {
+  #take(event: EndingEvent, now: number): void {
     switch (event.type) {
       case "drain":
         if (event.options !== undefined) this.#options = event.options;
@@ -385,7 +385,7 @@ export class ConnectionDrain {
     }
   }
 
-  #do(action: DrainAction): void {
+  #do(action: EndingAction): void {
     this.#actions.push(action);
   }
 }
