@@ -5,7 +5,7 @@ import { join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { runNode } from "../tools/run-process.js";
 import { blocksIn, linksOf, pages, readPage, root, rootPath, type Block } from "./pages.js";
-import { scenarios } from "./scenarios.js";
+import { scenarios } from "./scenarios/index.js";
 
 // Within the repository: there `lastcall` is the built package.
 mkdirSync(join(rootPath, ".cache"), { recursive: true });
@@ -50,7 +50,7 @@ it("finds the snippets", () => {
 
 describe.each(snippets)("$page, line $line", (block) => {
   it("runs and does what it says", async () => {
-    expect(scenariosFor(block), "scenarios in test/docs/scenarios.ts that run it").toHaveLength(1);
+    expect(scenariosFor(block), "scenarios in test/docs/scenarios/ that run it").toHaveLength(1);
     const name = `${block.page.replaceAll("/", "-")}-${block.line}.${block.language === "ts" ? "mts" : "mjs"}`;
     writeFileSync(join(scratch, name), moduleOf(block));
     const path = block.language === "ts" ? compile(name) : join(scratch, name);
