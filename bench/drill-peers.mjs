@@ -90,6 +90,8 @@ function render(all) {
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   return `# Other servers under the drill
 
+*For whoever has a server on another library, and wants to know what stopping it costs there.*
+
 What it takes to stop a WebSocket server without losing anything, by library. Each was drilled with every
 [profile](drill.md#profiles): ${CONNECTIONS} connections with ${REQUESTS} requests of 100 ms of work each, SIGTERM after 50 ms, ${TIMEOUT / 1_000} s to end,
 an effects file. The servers are in [\`bench/peers/\`](../bench/peers); whoever knows a better way to stop one of them is

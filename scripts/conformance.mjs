@@ -51,6 +51,8 @@ function page(cases) {
   const lines = [
     "# Conformance",
     "",
+    "*For whoever wants to know what RFC 6455 asks of a server, and how this one answers, case by case.*",
+    "",
     `**${passed} of ${cases.length} cases passed** on ${new Date().toISOString().slice(0, 10)}, with lastcall ` +
       `${version} on Node ${process.versions.node}, ${process.platform} ${process.arch}.`,
     "",

@@ -1,16 +1,41 @@
 /**
- * Generates the API reference into docs/api; fails on an export without documentation. typedoc needs TypeScript 6,
- * which lives beside it in docs/.
+ * `npm run docs`: the site, in docs/site/. Its pages are README.md, docs/*.md and a few more, with links that work
+ * there, and the API reference that typedoc generates. Fails on an export without documentation, on a dead link and on a
+ * dead anchor.
+ *
+ * What is built from lies in docs/.site/. typedoc needs TypeScript 6: it, and VitePress, live in docs/node_modules.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { gatherPages, introduceApi } from "./docs/gather.mjs";
+import { deadLinks } from "./docs/dead-links.mjs";
 
-process.chdir(fileURLToPath(new URL("../docs", import.meta.url)));
+const root = fileURLToPath(new URL("..", import.meta.url));
+const staged = `${root}docs/.site/`;
+const site = `${root}docs/site/`;
+process.chdir(`${root}docs`);
 
-if (!existsSync("node_modules/typedoc")) {
-  const { status } = spawnSync("npm", ["ci"], { stdio: "inherit" });
+/**
+ * Ends this process when a step fails.
+ *
+ * @param {string} command
+ * @param {...string} args
+ */
+function run(command, ...args) {
+  const { status } = spawnSync(command, args, { stdio: "inherit" });
   if (status !== 0) process.exit(status ?? 1);
 }
-const { status } = spawnSync(process.execPath, ["node_modules/typedoc/bin/typedoc"], { stdio: "inherit" });
-process.exitCode = status ?? 1;
+
+if (!["typedoc", "vitepress"].every((name) => existsSync(`node_modules/${name}`))) run("npm", "ci");
+
+for (const folder of [staged, site]) rmSync(folder, { recursive: true, force: true });
+gatherPages(root, staged);
+run(process.execPath, "node_modules/typedoc/bin/typedoc", "--out", `${staged}api`);
+introduceApi(staged);
+run(process.execPath, "node_modules/vitepress/bin/vitepress.js", "build");
+
+const dead = deadLinks(site);
+for (const { page, link } of dead) console.error(`${page}: ${link} leads nowhere`);
+console.log(`The site is in docs/site/: ${dead.length} dead links.`);
+process.exitCode = dead.length === 0 ? 0 : 1;

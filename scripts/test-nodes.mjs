@@ -17,19 +17,16 @@ process.chdir(fileURLToPath(new URL("..", import.meta.url)));
 const EXCLUDED = [
   // Gives oxlint, a program of its own, files that break the rules.
   "test/house.test.ts",
-  // Compares README.md with what it describes.
-  "test/docs/defaults.test.ts",
+  // Compares the documentation with what it describes, and runs its snippets.
+  "test/docs/**",
   // Show what a browser's page and a reader's terminal see, and take their time; what Node changes is seen without them.
   "test/interop/chromium.test.ts",
   "test/examples/chat.test.ts",
   "test/examples/start.test.ts",
-  "test/docs/snippets.test.ts",
   // Bytes in, answers out: what differs between Nodes is the sockets below.
   "test/interop/conformance/**",
   // The drill's pages and verdicts do not hang on Node; its client, its servers and a run are tried without these.
   "test/cli/**",
-  "test/docs/drill.test.ts",
-  "test/docs/peers.test.ts",
   "test/drill/bad-input.test.ts",
   "test/drill/fair.test.ts",
   "test/drill/finds.test.ts",

@@ -21,19 +21,31 @@ interface Flag {
 const flags = {
   url: { value: "ws://…", what: "the server's address; {port} is replaced (default ws://127.0.0.1:{port}/)" },
   pid: { value: "n", what: "a server that runs already: its process, which gets the signal" },
-  exec: { value: "command", what: "a server that runs already: the shell command that stops it" },
+  "stop-command": { value: "command", what: "a server that runs already: the shell command that stops it" },
   connections: { value: "n", what: `connections (${drillDefaults.connections})` },
   requests: { value: "n", what: `requests on each (${drillDefaults.requests})` },
   profile: { value: "names", what: "how clients behave: one or more, or all (pipelined)" },
-  interval: { value: "ms", what: `between messages that are sent by the clock (${drillDefaults.interval})` },
-  size: { value: "bytes", what: `of a request, at least (${drillDefaults.size})` },
-  at: { value: "ms", what: `from the beginning of the load to the signal (${drillDefaults.at})` },
-  signal: { value: "name", what: `what the process is sent (${drillDefaults.killSignal})` },
-  timeout: { value: "ms", what: `from the signal to the end, or it hangs (${drillDefaults.timeout})` },
-  "start-timeout": { value: "ms", what: `until the command listens (${drillDefaults.startTimeout})` },
-  "accept-for": {
+  interval: {
     value: "ms",
-    what: `after the signal in which new connections must be let in (${drillDefaults.acceptFor})`,
+    what: `from one message to the next, where a profile sends by the clock (${drillDefaults.interval})`,
+  },
+  size: { value: "bytes", what: `length of a request, at least (${drillDefaults.size})` },
+  "signal-after": {
+    value: "ms",
+    what: `how long after the load begins the signal is sent (${drillDefaults.signalAfter})`,
+  },
+  signal: { value: "name", what: `the signal (${drillDefaults.killSignal})` },
+  timeout: {
+    value: "ms",
+    what: `after the signal, the server counts as hanging and is killed (${drillDefaults.timeout})`,
+  },
+  "start-timeout": {
+    value: "ms",
+    what: `how long the command may take until it listens (${drillDefaults.startTimeout})`,
+  },
+  "lame-duck": {
+    value: "ms",
+    what: `how long after the signal new connections must be let in (${drillDefaults.lameDuck})`,
   },
   repeat: { value: "n", what: `runs of each profile (${drillDefaults.repeat})` },
   seed: { value: "n", what: "the same times and fragments again" },
@@ -42,14 +54,17 @@ const flags = {
   open: { value: "text", what: "what a client sends first" },
   "open-ack": { value: "text", what: "requests wait for a message that contains this" },
   script: { value: "file", what: "a module that exports open, ack, request, match" },
-  subprotocol: { value: "name", what: "is offered, and must be agreed to" },
+  subprotocol: { value: "name", what: "the subprotocol that is offered, and must be agreed to" },
   header: { value: "'name: value'", what: "a further header of the handshake; more than once" },
   insecure: { what: "certificates of wss:// are not checked" },
   effects: { value: "file", what: "where the server appends executed ids (default: a temporary file)" },
   promise: { value: "codes", what: "close codes that promise: what was not answered was never started" },
   "accept-handback": { what: "such a promise may hold for requests from before the signal" },
   strict: { what: "requests that were cut off after the signal fail too" },
-  "exit-code": { value: "codes", what: `that are right (${drillDefaults.exitCodes.join(", ")})` },
+  "exit-code": {
+    value: "codes",
+    what: `the server's exit codes that are right (${drillDefaults.exitCodes.join(", ")})`,
+  },
   report: { value: "file", what: "writes .html, .json or .xml (JUnit); more than once" },
   json: { what: "prints the result as JSON, and nothing else" },
 } as const satisfies Record<string, Flag>;
@@ -82,10 +97,11 @@ Exit codes: 0 nothing failed, 1 something failed, 2 the drill could not run.`;
 
 /** Flags whose options have other names. */
 const renamed: Partial<Record<FlagName, keyof DrillOptions>> = {
-  exec: "stop",
+  "stop-command": "stop",
+  "signal-after": "signalAfter",
   signal: "killSignal",
   "start-timeout": "startTimeout",
-  "accept-for": "acceptFor",
+  "lame-duck": "lameDuck",
   "open-ack": "openAck",
   "accept-handback": "acceptHandback",
 };
@@ -96,10 +112,10 @@ const numeric = new Set<FlagName>([
   "requests",
   "interval",
   "size",
-  "at",
+  "signal-after",
   "timeout",
   "start-timeout",
-  "accept-for",
+  "lame-duck",
   "repeat",
   "seed",
 ]);

@@ -45,9 +45,9 @@ export class DrillView {
 
   constructor(out: WriteStream, options: DrillOptions) {
     this.#screen = new Screen(out);
-    const { connections, requests, at, killSignal } = { ...drillDefaults, ...options };
+    const { connections, requests, signalAfter, killSignal } = { ...drillDefaults, ...options };
     const stop = options.stop === undefined ? killSignal : "stopped";
-    this.#title = `${connections} connections with ${requests} requests each, ${stop} after ${at} ms`;
+    this.#title = `${connections} connections with ${requests} requests each, ${stop} after ${signalAfter} ms`;
   }
 
   progress(at: Progress): void {

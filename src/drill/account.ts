@@ -143,7 +143,7 @@ function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: SeenCo
   const { signalAt = Infinity, settings } = facts;
   // One that came in time may have been late when it was heard.
   if (role === "newcomer") {
-    return client.refusedAt === undefined || client.refusedAt < signalAt + settings.acceptFor;
+    return client.refusedAt === undefined || client.refusedAt < signalAt + settings.lameDuck;
   }
   // One that was gone before it could ask was turned away when it went.
   const isLate = (upgradeSentAt ?? client.refusedAt ?? Infinity) > signalAt;

@@ -12,11 +12,11 @@ const numbers = {
   requests: [1, 100_000],
   interval: [0, 3_600_000],
   size: [0, 16 * 1024 * 1024],
-  at: [0, 3_600_000],
+  signalAfter: [0, 3_600_000],
   timeout: [1, 3_600_000],
   startTimeout: [1, 3_600_000],
   repeat: [1, 1_000],
-  acceptFor: [0, 3_600_000],
+  lameDuck: [0, 3_600_000],
   seed: [0, 2 ** 31 - 1],
   pid: [1, 2 ** 31 - 1],
 } as const satisfies Partial<Record<keyof DrillOptions, readonly [number, number]>>;
@@ -60,9 +60,9 @@ export function checkOptions(options: DrillOptions): void {
   checkTarget(options);
   checkTalk(options);
   const { connections = drillDefaults.connections, requests = drillDefaults.requests } = options;
-  const { acceptFor = drillDefaults.acceptFor, timeout = drillDefaults.timeout } = options;
-  if (acceptFor >= timeout)
-    refuse(`acceptFor is part of timeout and must be shorter; it was ${acceptFor} of ${timeout} ms.`);
+  const { lameDuck = drillDefaults.lameDuck, timeout = drillDefaults.timeout } = options;
+  if (lameDuck >= timeout)
+    refuse(`lameDuck is part of timeout and must be shorter; it was ${lameDuck} of ${timeout} ms.`);
   if (connections * requests > MOST_REQUESTS)
     refuse(`connections × requests must be at most ${MOST_REQUESTS}; it was ${connections * requests}.`);
   const bytes = connections * requests * (options.size ?? 0);
@@ -175,14 +175,16 @@ function checkTarget(options: DrillOptions): void {
     if (!Array.isArray(command) || command.length === 0 || command.some((part) => typeof part !== "string"))
       refuse("command must be a list of strings: a program and its arguments.");
     if (pid !== undefined || stop !== undefined)
-      refuse("A command is stopped by a signal: give either the command, or url with pid or stop (--exec).");
+      refuse(
+        "A command is stopped by a signal: give either the command, or url with pid or stop (--stop-command).",
+      );
     return;
   }
   if (url === undefined)
-    refuse("Nothing to drill: give a command behind '--', or --url with --pid or --exec.");
+    refuse("Nothing to drill: give a command behind '--', or --url with --pid or --stop-command.");
   if ((pid === undefined) === (stop === undefined))
     refuse(
-      "A server that runs already needs exactly one of pid and stop (--pid or --exec): how it is told to stop.",
+      "A server that runs already needs exactly one of pid and stop (--pid or --stop-command): how it is told to stop.",
     );
   if (url.includes("{port}")) refuse("{port} in the url needs a command that is given the port.");
   if (pid !== undefined && namesOf(options).length * repeat > 1)

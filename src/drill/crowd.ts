@@ -162,9 +162,9 @@ export class Crowd {
   /** Clients that come while a lame duck still accepts. When it is gone too early, one more is enough. */
   async comeAnew(until: number, exited: Promise<void>): Promise<void> {
     const { timers, settings } = this.#plan;
-    const { acceptFor } = settings;
+    const { lameDuck } = settings;
     // At least one, however short the time is.
-    const pause = Math.min(Math.max(NEWCOMER_PAUSE, acceptFor / 100), acceptFor / 2);
+    const pause = Math.min(Math.max(NEWCOMER_PAUSE, lameDuck / 100), lameDuck / 2);
     let isGone = false;
     void exited.then(() => (isGone = true));
     for (;;) {

@@ -114,7 +114,7 @@ function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly Conn
   );
   if (!atStake && requests.length > 0) {
     const text =
-      "Every request was answered before the signal, so nothing was at stake. A smaller --at, slower work, or the profiles stream and closed-loop with more --requests show more.";
+      "Every request was answered before the signal, so nothing was at stake. A smaller --signal-after, slower work, or the profiles stream and closed-loop with more --requests show more.";
     remarks.push({ kind: "nothing at stake", text, count: 1 });
   }
   const torn = connections.filter(

@@ -1,4 +1,8 @@
-/** What `lastcall/drill` exports: a drill from a test runner, with the result that the command reports. */
+/**
+ * `lastcall/drill`: a drill from a test runner, with the result that the command reports.
+ *
+ * @module lastcall/drill
+ */
 export { drill } from "./drill.js";
 export { drillDefaults, type DrillOptions } from "./options.js";
 export { DrillError, type DrillErrorCode } from "./errors.js";

@@ -34,7 +34,7 @@ export interface DrillOptions {
   /** What the process is sent. Default SIGTERM. */
   killSignal?: NodeJS.Signals;
   /** From the beginning of the load to the signal. Default 50. */
-  at?: number;
+  signalAfter?: number;
   /** From the signal to the end; who takes longer hangs, and is killed. Default 30 000. */
   timeout?: number;
   /** Until a command listens, and then until its clients may send requests. Default 15 000. */
@@ -44,7 +44,7 @@ export interface DrillOptions {
   /** For the same times and fragments again. Default: a new one each time. */
   seed?: number;
   /** New connections must be accepted for so long after the signal (a lame duck). Default 0. */
-  acceptFor?: number;
+  lameDuck?: number;
 
   /** The subprotocol that is offered; a server that does not agree to it cannot be drilled. */
   subprotocol?: string;
@@ -93,11 +93,11 @@ export const drillDefaults = {
   interval: 50,
   size: 64,
   killSignal: "SIGTERM",
-  at: 50,
+  signalAfter: 50,
   timeout: 30_000,
   startTimeout: 15_000,
   repeat: 1,
-  acceptFor: 0,
+  lameDuck: 0,
   reply: "echo",
   exitCodes: [0],
 } as const;
@@ -145,11 +145,11 @@ export function settingsOf(options: DrillOptions): DrillSettings {
     size: options.size ?? drillDefaults.size,
     profiles: namesOf(options),
     signal: options.killSignal ?? drillDefaults.killSignal,
-    at: options.at ?? drillDefaults.at,
+    signalAfter: options.signalAfter ?? drillDefaults.signalAfter,
     timeout: options.timeout ?? drillDefaults.timeout,
     repeat: options.repeat ?? drillDefaults.repeat,
     seed: options.seed ?? Math.floor(Math.random() * 2 ** 31),
-    acceptFor: options.acceptFor ?? drillDefaults.acceptFor,
+    lameDuck: options.lameDuck ?? drillDefaults.lameDuck,
     exitCodes: [...(options.exitCodes ?? drillDefaults.exitCodes)],
     promise: [...(options.promise ?? [])],
     strict: options.strict ?? false,

@@ -156,11 +156,11 @@ export interface DrillSettings {
   size: number;
   profiles: string[];
   signal: string;
-  at: number;
+  signalAfter: number;
   timeout: number;
   repeat: number;
   seed: number;
-  acceptFor: number;
+  lameDuck: number;
   exitCodes: number[];
   promise: number[];
   strict: boolean;

@@ -107,11 +107,11 @@ class Run {
     this.#loadBegan = performance.now();
     this.#phase = "loading";
     if (!this.#plan.interrupted.aborted) this.#crowd.load();
-    await this.#orFail(Promise.race([this.#timers.after(settings.at), stopped]));
+    await this.#orFail(Promise.race([this.#timers.after(settings.signalAfter), stopped]));
     if (this.#exit === undefined) this.#signal();
 
     const isTold = this.#signalAt !== undefined;
-    const newcomers = isTold ? this.#crowd.comeAnew(this.#signalAt! + settings.acceptFor, exited) : undefined;
+    const newcomers = isTold ? this.#crowd.comeAnew(this.#signalAt! + settings.lameDuck, exited) : undefined;
     const over = Promise.all([
       isTold ? server.told : undefined,
       server.hasProcess ? exited : undefined,

@@ -122,8 +122,16 @@ describe("what cannot be is refused in one line, with exit code 2", () => {
   const refused: [string, string[], RegExp][] = [
     ["an unknown option", ["--colour", "red"], /Unknown option '--colour'\. See lastcall drill --help\./],
     ["an unknown profile", ["--profile", "rude", ...GOOD], /no profile 'rude'\. There are: pipelined, /],
-    ["an option that is no number", ["--at", "soon", ...GOOD], /--at must be a whole number; it was 'soon'/],
-    ["an option twice", ["--at", "1", "--at", "2", ...GOOD], /--at was given 2 times/],
+    [
+      "an option that is no number",
+      ["--signal-after", "soon", ...GOOD],
+      /--signal-after must be a whole number; it was 'soon'/,
+    ],
+    [
+      "an option twice",
+      ["--signal-after", "1", "--signal-after", "2", ...GOOD],
+      /--signal-after was given 2 times/,
+    ],
     ["an option without its value", ["--requests", ...GOOD], /--requests/],
     ["a header without a colon", ["--header", "Cookie", ...GOOD], /has no colon/],
     ["nothing to drill", [], /give a command behind '--'/],
@@ -200,7 +208,7 @@ describe("interrupted", () => {
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     "by %s, it stops the server gracefully and still writes its report",
     async (signal) => {
-      const { running, report, told, server } = await begin(["--at", "600000", "--requests", "1"]);
+      const { running, report, told, server } = await begin(["--signal-after", "600000", "--requests", "1"]);
       running.child.kill(signal);
       const { exit, stdout, stderr } = await running.ended;
       expect(told()).toMatch(/SIGTERM\nclean\n$/);
@@ -217,7 +225,7 @@ describe("interrupted", () => {
   );
 
   it("twice, it is gone at once, and the server with it", async () => {
-    const { running, server, told } = await begin(["--at", "600000", "--requests", "100"]);
+    const { running, server, told } = await begin(["--signal-after", "600000", "--requests", "100"]);
     running.child.kill("SIGINT");
     await eventually(() => told().includes("SIGTERM"));
     running.child.kill("SIGINT");
@@ -226,7 +234,7 @@ describe("interrupted", () => {
   });
 
   it("by a reader that has read enough, it leaves no server behind", async () => {
-    const { running, server } = await begin(["--at", "200", "--repeat", "3", "--requests", "1"]);
+    const { running, server } = await begin(["--signal-after", "200", "--repeat", "3", "--requests", "1"]);
     running.child.stdout!.destroy();
     await running.ended;
     await eventually(() => !isAlive(server));
@@ -234,7 +242,7 @@ describe("interrupted", () => {
 
   it("leaves no folder of its own behind", async () => {
     const folder = scratch();
-    const { running } = await begin(["--at", "600000", "--requests", "1"], { TMPDIR: folder });
+    const { running } = await begin(["--signal-after", "600000", "--requests", "1"], { TMPDIR: folder });
     expect(readdirSync(folder)).toEqual([expect.stringMatching(/^lastcall-drill-/)]);
     running.child.kill("SIGINT");
     await running.ended;

@@ -1,4 +1,4 @@
-/** The options in README.md and their defaults are those that the package has. */
+/** The options in docs/options.md and their defaults are those that the package has. */
 import { expect, it } from "vitest";
 import { defaults } from "../../src/index.js";
 import { readPage } from "./pages.js";
@@ -29,10 +29,10 @@ function flatten(object: object, prefix = ""): Record<string, unknown> {
   return Object.assign({}, ...entries) as Record<string, unknown>;
 }
 
-/** The rows of README.md whose first cell is an option: its name, and the default as it is written. */
+/** The rows of docs/options.md whose first cell is an option: its name, and the default as it is written. */
 function documented(): Record<string, string> {
-  const [, section = ""] = /^## Options$(.*?)^## /ms.exec(readPage("README.md")) ?? [];
-  const rows = [...section.matchAll(/^\| `([^`]+)` \| ([^|]+?) \|/gm)].map((match) => [match[1]!, match[2]!]);
+  const [tables = ""] = readPage("docs/options.md").split("## Options of other calls");
+  const rows = [...tables.matchAll(/^\| `([^`]+)` \| ([^|]+?) \|/gm)].map((match) => [match[1]!, match[2]!]);
   return Object.fromEntries(rows) as Record<string, string>;
 }
 

@@ -1,7 +1,7 @@
 /** docs/drill.md against the command that it is about. */
 import { describe, expect, it } from "vitest";
 import { drillHelp, readDrillFlags } from "../../src/cli/drill-flags.js";
-import { requestClasses } from "../../src/drill/index.js";
+import { drillDefaults, requestClasses } from "../../src/drill/index.js";
 import { profiles } from "../../src/drill/profiles.js";
 import { runNode } from "../tools/run-process.js";
 import { blocksIn, readPage } from "./pages.js";
@@ -25,7 +25,7 @@ it("has a row for each profile, in its own words", () => {
   for (const [name, { does, correct, commonly }] of Object.entries(profiles)) {
     expect(page).toContain(`| \`${name}\` | ${does} | ${correct} | ${commonly} |`);
   }
-  expect([...page.matchAll(/^\| `[a-z-]+` \|/gm)]).toHaveLength(Object.keys(profiles).length);
+  expect([...page.matchAll(/^\| `[a-z][a-z-]*` \|/gm)]).toHaveLength(Object.keys(profiles).length);
 });
 
 it("has a row for each class", () => {
@@ -35,9 +35,38 @@ it("has a row for each class", () => {
   expect(classes).toHaveLength(requestClasses.length);
 });
 
+it("has a row for each option of the command, and for no other", () => {
+  const flagsIn = (text: string, pattern: RegExp) => [...text.matchAll(pattern)].map((match) => match[1]!);
+  expect(flagsIn(page, /^\| `(--[^`]+)` \| [^|]* \| [^|]* \|$/gm)).toEqual(
+    flagsIn(drillHelp, /^ {2}(--.*?) {2,}/gm).map((flag) => flag.trim()),
+  );
+});
+
+it.each([
+  ["connections", "--connections n"],
+  ["requests", "--requests n"],
+  ["interval", "--interval ms"],
+  ["size", "--size bytes"],
+  ["signalAfter", "--signal-after ms"],
+  ["killSignal", "--signal name"],
+  ["timeout", "--timeout ms"],
+  ["startTimeout", "--start-timeout ms"],
+  ["lameDuck", "--lame-duck ms"],
+  ["repeat", "--repeat n"],
+  ["reply", "--reply how"],
+  ["exitCodes", "--exit-code codes"],
+] as const)("says the default of %s", (option, flag) => {
+  const [, written] = page.split(`| \`${flag}\` | `)[1]!.match(/^(.*?) \|/)!;
+  expect(written!.replaceAll(/(\d) (?=\d)/g, "$1")).toBe(String(drillDefaults[option]));
+});
+
+it("says the default of every option that has one", () => {
+  expect(Object.keys(drillDefaults)).toHaveLength(12);
+});
+
 it("names only options that there are", () => {
   const named = [...page.matchAll(/--[a-z][a-z-]*/g)].map((match) => match[0]);
-  const strangers = new Set(["--port"]);
+  const strangers = new Set(["--port", "--help"]);
   expect([...new Set(named)].filter((name) => !drillHelp.includes(name) && !strangers.has(name))).toEqual([]);
 });
 

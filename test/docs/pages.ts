@@ -42,3 +42,25 @@ function blocksOf(page: string): Block[] {
 export function blocksIn(...languages: readonly string[]): Block[] {
   return pages.flatMap(blocksOf).filter(({ language }) => languages.includes(language));
 }
+
+/** A link to something in the repository. */
+interface Link {
+  /** Path from the root of the repository. */
+  target: string;
+  /** Undefined for the page as a whole. */
+  anchor: string | undefined;
+}
+
+/** The links of a page that stay in the repository. */
+export function linksOf(page: string): Link[] {
+  const links = [...readPage(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
+  return links
+    .filter((link) => !/^[a-z]+:/.test(link))
+    .map((link) => {
+      const [path = "", anchor] = link.split("#");
+      return {
+        target: path === "" ? page : new URL(path, new URL(page, "file:///")).pathname.slice(1),
+        anchor,
+      };
+    });
+}

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { join, relative } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { runNode } from "../tools/run-process.js";
-import { blocksIn, pages, readPage, root, rootPath, type Block } from "./pages.js";
-import { scenarios } from "./scenarios.js";
+import { blocksIn, linksOf, pages, readPage, root, rootPath, type Block } from "./pages.js";
+import { scenarios } from "./scenarios/index.js";
 
 // Within the repository: there `lastcall` is the built package.
 mkdirSync(join(rootPath, ".cache"), { recursive: true });
@@ -26,10 +26,8 @@ function moduleOf(block: Block): string {
   const [scenario] = scenariosFor(block);
   const { replace, before = "", after = "" } = scenario!;
   const code = replace === undefined ? block.code : block.code.replace(replace[0], replace[1]);
-  const tools =
-    block.language === "ts"
-      ? ""
-      : `import * as drive from ${drive};\nimport assert from "node:assert/strict";\n`;
+  const assert = code.includes("import assert from") ? "" : `import assert from "node:assert/strict";\n`;
+  const tools = block.language === "ts" ? "" : `import * as drive from ${drive};\n${assert}`;
   return `${tools}${before}\n${code}\n${after}\n`;
 }
 
@@ -52,7 +50,7 @@ it("finds the snippets", () => {
 
 describe.each(snippets)("$page, line $line", (block) => {
   it("runs and does what it says", async () => {
-    expect(scenariosFor(block), "scenarios in test/docs/scenarios.ts that run it").toHaveLength(1);
+    expect(scenariosFor(block), "scenarios in test/docs/scenarios/ that run it").toHaveLength(1);
     const name = `${block.page.replaceAll("/", "-")}-${block.line}.${block.language === "ts" ? "mts" : "mjs"}`;
     writeFileSync(join(scratch, name), moduleOf(block));
     const path = block.language === "ts" ? compile(name) : join(scratch, name);
@@ -67,8 +65,9 @@ it.each(scenarios)("has a snippet for the scenario of $marker", ({ marker }) => 
 
 /** A command that a reader is told to type, and who runs it for us. */
 function isRun(command: string): boolean {
-  const { scripts } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
+  const { scripts, version } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {
     scripts: Record<string, string>;
+    version: string;
   };
   // test/docs/drill.test.ts runs those that can be run here, and reads the others.
   if (command.startsWith("npx lastcall drill ")) return true;
@@ -76,6 +75,7 @@ function isRun(command: string): boolean {
   // .ci/run begins with `npm ci`; test/package packs. The clone is the reader's.
   if (["npm ci", "npm pack", "npm ci --prefix bench"].includes(command) || command.startsWith("git clone"))
     return true;
+  if (words[0] === "npm" && words[1] === "install") return words[2]!.endsWith(`/lastcall-${version}.tgz`);
   if (words[0] === "npm" && ["start", "test"].includes(words[1]!)) return scripts[words[1]!] !== undefined;
   if (words[0] === "npm" && words[1] === "run") return scripts[words[2]!] !== undefined;
   const file = words.find((word) => /\.(m?js|ts)$/.test(word)) ?? words.find((word) => word.includes("/"));
@@ -101,16 +101,13 @@ function anchorOf(heading: string): string {
     .replaceAll(/\s/g, "-");
 }
 
-function leadsSomewhere(page: string, link: string): boolean {
-  const [path = "", anchor] = link.split("#");
-  const target = path === "" ? page : new URL(path, new URL(page, "file:///")).pathname.slice(1);
-  if (!existsSync(new URL(target, root))) return false;
-  if (anchor === undefined) return true;
-  return [...readPage(target).matchAll(/^#+ (.*)$/gm)].some(([, heading]) => anchorOf(heading!) === anchor);
-}
-
 it.each(pages)("has no dead link within the repository: %s", (page) => {
-  const links = [...readPage(page).matchAll(/\]\(([^)\s]+)\)/g)].map((match) => match[1]!);
-  const inner = links.filter((link) => !/^[a-z]+:/.test(link));
-  expect(inner.filter((link) => !leadsSomewhere(page, link))).toEqual([]);
+  const isDead = ({ target, anchor }: ReturnType<typeof linksOf>[number]): boolean => {
+    if (!existsSync(new URL(target, root))) return true;
+    if (anchor === undefined) return false;
+    return ![...readPage(target).matchAll(/^#+ (.*)$/gm)].some(
+      ([, heading]) => anchorOf(heading!) === anchor,
+    );
+  };
+  expect(linksOf(page).filter(isDead)).toEqual([]);
 });

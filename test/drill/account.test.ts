@@ -90,7 +90,7 @@ function factsFrom(base: number): fc.Arbitrary<RunFacts> {
     strict: fc.boolean(),
     acceptHandback: fc.boolean(),
     promise: fc.constantFrom([], [1012], [1001, 1012]),
-    acceptFor: fc.constantFrom(0, 40),
+    lameDuck: fc.constantFrom(0, 40),
   });
   return fc
     .record({
@@ -318,7 +318,7 @@ describe("a connection that was turned away", () => {
   });
 
   it("while a lame duck must accept is the server's fault, and after that time is not", () => {
-    const settings = settingsOf({ seed: 1, acceptFor: 100 });
+    const settings = settingsOf({ seed: 1, lameDuck: 100 });
     const newcomer = (at: number) =>
       ({ role: "newcomer", client: turnedAway("ECONNREFUSED", at), upgradeSentAt: undefined }) as const;
     expect(blamed({ settings }, newcomer(149))).toBe(true);

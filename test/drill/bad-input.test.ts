@@ -147,7 +147,7 @@ describe("what is not allowed", () => {
     [
       "nothing to drill",
       {},
-      /^Nothing to drill: give a command behind '--', or --url with --pid or --exec\.$/,
+      /^Nothing to drill: give a command behind '--', or --url with --pid or --stop-command\.$/,
     ],
     ["an empty command", { command: [] }, /^command must be a list of strings/],
     ["a command as one string", { command: "node server.js" }, /^command must be a list of strings/],
@@ -168,14 +168,14 @@ describe("what is not allowed", () => {
       /^connections must be a whole number from 1 to 20000; it/,
     ],
     ["no request", { command, requests: 0 }, /^requests must be a whole number from 1 .*; it was 0\.$/],
-    ["a number as a string", { command, at: "50" }, /^at must be a whole number .*; it was '50'\.$/],
+    ["a number as a string", { command, signalAfter: "50" }, /^signalAfter must be a whole number .*; it was '50'\.$/],
     [
       "too many requests",
       { command, connections: 20_000, requests: 100_000 },
       /^connections × requests must be/,
     ],
     ["a time without an end", { command, timeout: Infinity }, /^timeout must be a whole number/],
-    ["a lame duck that outlives its drill", { command, acceptFor: 60_000 }, /^acceptFor is part of timeout/],
+    ["a lame duck that outlives its drill", { command, lameDuck: 60_000 }, /^lameDuck is part of timeout/],
     [
       "a signal that there is not",
       { command, killSignal: "SIGSTOPPED" },
@@ -446,7 +446,12 @@ describe("a drill that is interrupted", () => {
   });
 
   it("under load tells the server to stop, and hears the answers", async () => {
-    const options: DrillOptions = { command, env: { WORK: "300" }, at: ms(60_000), timeout: ms(120_000) };
+    const options: DrillOptions = {
+      command,
+      env: { WORK: "300" },
+      signalAfter: ms(60_000),
+      timeout: ms(120_000),
+    };
     const [run] = await interruptAt(options, ({ phase, sent }) => phase === "loading" && sent === 9);
     expect(run).toMatchObject({ ...unfinished, counts: { answered: 9 } });
     expect(run!.process.output).toEqual(["listening", "got SIGTERM"]);

@@ -39,12 +39,12 @@ const every: Record<keyof Required<DrillOptions>, true> = {
   size: true,
   profiles: true,
   killSignal: true,
-  at: true,
+  signalAfter: true,
   timeout: true,
   startTimeout: true,
   repeat: true,
   seed: true,
-  acceptFor: true,
+  lameDuck: true,
   subprotocol: true,
   headers: true,
   insecure: true,
@@ -66,7 +66,7 @@ const every: Record<keyof Required<DrillOptions>, true> = {
 describe("a name that there is not", () => {
   it("is refused with all that there are", () => {
     const message = refusal({ command, conections: 3 });
-    expect(message).toMatch(/^There is no option 'conections'\. There are: acceptFor, .*, url\.$/);
+    expect(message).toMatch(/^There is no option 'conections'\. There are: acceptHandback, .*, url\.$/);
     const names = message!
       .replace(/^.*There are: /, "")
       .replace(/\.$/, "")
@@ -87,14 +87,14 @@ describe("a number", () => {
     ["requests", 1, 100_000],
     ["interval", 0, 3_600_000],
     ["size", 0, 16 * 1024 * 1024],
-    ["at", 0, 3_600_000],
+    ["signalAfter", 0, 3_600_000],
     ["timeout", 1, 3_600_000],
     ["startTimeout", 1, 3_600_000],
     ["repeat", 1, 1_000],
-    ["acceptFor", 0, 3_600_000],
+    ["lameDuck", 0, 3_600_000],
     ["seed", 0, 2 ** 31 - 1],
   ])("%s is a whole one from %d to %d", (name, from, to) => {
-    // So that acceptFor and the number of requests are not what is wrong.
+    // So that lameDuck and the number of requests are not what is wrong.
     const others = { requests: 1, connections: 1, timeout: 3_600_000 };
     const refused = (value: unknown) => refusal({ command, ...others, [name]: value });
     const rule = `${name} must be a whole number from ${from} to ${to}; it was `;
@@ -106,8 +106,8 @@ describe("a number", () => {
     expect(refused(null)).toBe(`${rule}null.`);
     expect(refused([5])).toBe(`${rule}of type object.`);
     expect(refused(undefined)).toBeUndefined();
-    expect(refused(from === 0 && name === "acceptFor" ? 1 : from)).toBeUndefined();
-    if (name !== "acceptFor") expect(refused(to)).toBeUndefined();
+    expect(refused(from === 0 && name === "lameDuck" ? 1 : from)).toBeUndefined();
+    if (name !== "lameDuck") expect(refused(to)).toBeUndefined();
   });
 
   it("of a process is a whole one, too", () => {
@@ -131,11 +131,11 @@ describe("a number", () => {
   });
 
   it("of a lame duck's milliseconds is part of the timeout", () => {
-    allowed({ command, acceptFor: 29_999 });
-    expect(refusal({ command, acceptFor: 30_000 })).toBe(
-      "acceptFor is part of timeout and must be shorter; it was 30000 of 30000 ms.",
+    allowed({ command, lameDuck: 29_999 });
+    expect(refusal({ command, lameDuck: 30_000 })).toBe(
+      "lameDuck is part of timeout and must be shorter; it was 30000 of 30000 ms.",
     );
-    expect(refusal({ command, acceptFor: 5, timeout: 4 })).toMatch(/it was 5 of 4 ms\.$/);
+    expect(refusal({ command, lameDuck: 5, timeout: 4 })).toMatch(/it was 5 of 4 ms\.$/);
   });
 });
 
@@ -181,7 +181,7 @@ describe("the kind of a value", () => {
   });
 
   it("is shown in part when it is long", () => {
-    expect(refusal({ command, at: "x".repeat(100) })).toMatch(/; it was 'x{80}'\.$/);
+    expect(refusal({ command, signalAfter: "x".repeat(100) })).toMatch(/; it was 'x{80}'\.$/);
   });
 });
 
@@ -230,7 +230,9 @@ describe("codes and signals", () => {
 
 describe("what is drilled", () => {
   it("has to be said", () => {
-    expect(refusal({})).toBe("Nothing to drill: give a command behind '--', or --url with --pid or --exec.");
+    expect(refusal({})).toBe(
+      "Nothing to drill: give a command behind '--', or --url with --pid or --stop-command.",
+    );
   });
 
   it("is a command, which is stopped by a signal", () => {
@@ -241,14 +243,14 @@ describe("what is drilled", () => {
     allowed({ command, url: "ws://localhost:{port}/chat" });
     for (const other of [{ pid: 5 }, { stop: "true" }]) {
       expect(refusal({ command, ...other })).toBe(
-        "A command is stopped by a signal: give either the command, or url with pid or stop (--exec).",
+        "A command is stopped by a signal: give either the command, or url with pid or stop (--stop-command).",
       );
     }
   });
 
   it("or an address with one way to stop it", () => {
     const rule =
-      "A server that runs already needs exactly one of pid and stop (--pid or --exec): how it is told to stop.";
+      "A server that runs already needs exactly one of pid and stop (--pid or --stop-command): how it is told to stop.";
     expect(refusal({ url })).toBe(rule);
     expect(refusal({ url, pid: 5, stop: "true" })).toBe(rule);
     expect(refusal({ url: "ws://localhost:{port}/", pid: 5 })).toBe(

@@ -39,7 +39,7 @@ async function expectToPass(server: string, { profiles = profileNames, options, 
   const count = Math.min(LANES, profiles.length);
   const lanes = Array.from({ length: count }, async (_, lane) =>
     drillSmall(server, {
-      at: 50,
+      signalAfter: 50,
       promise: [1012],
       env: QUICK,
       profiles: profiles.filter((_name, index) => index % count === lane),
@@ -184,7 +184,7 @@ describe("a server that runs already", () => {
     const env = { ...QUICK, PORT: String(port), LASTCALL_EFFECTS: effects };
     const server = startNode(fixture("ours").slice(1), env);
     await server.printed(/listening/);
-    const told = { url: `ws://127.0.0.1:${port}/`, effects, at: 50 };
+    const told = { url: `ws://127.0.0.1:${port}/`, effects, signalAfter: 50 };
     return { server, pid: server.child.pid!, told };
   }
 

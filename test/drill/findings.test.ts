@@ -301,7 +301,7 @@ describe("of what a run can show", () => {
   it("that nothing was at stake is told, when every request was answered before the signal", () => {
     const [remark] = told({ conversations: [conversation({ requests: [early] })] }).remarks;
     expect(remark).toMatch(
-      /^nothing at stake: Every request was answered before the signal, so nothing was at stake\. A smaller --at/,
+      /^nothing at stake: Every request was answered before the signal, so nothing was at stake\. A smaller --signal-after/,
     );
     for (const atStake of [request(2, { replies: [70] }), request(2, { sentAt: 60, replies: [70] })]) {
       expect(told({ conversations: [conversation({ requests: [early, atStake] })] }).remarks).toEqual([]);

@@ -67,7 +67,7 @@ describe("a server that closes at once and executes nothing more", () => {
   });
 
   it("passes when nothing is in hand", async () => {
-    const { outcome } = await play({ server, env: { WORK: "0" }, at: ms(400) });
+    const { outcome } = await play({ server, env: { WORK: "0" }, signalAfter: ms(400) });
     expect(outcome).toEqual(passed);
   });
 });
@@ -142,7 +142,7 @@ describe.each(["answers-twice", "executes-twice"])("a server that %s", (server) 
   });
 
   it("passes when nothing is in hand", async () => {
-    const { outcome } = await play({ server, env: { WORK: "0" }, at: ms(400) });
+    const { outcome } = await play({ server, env: { WORK: "0" }, signalAfter: ms(400) });
     expect(outcome).toEqual(passed);
   });
 });
@@ -213,7 +213,7 @@ describe("a server that stops listening early", () => {
   });
 
   it("has turned away who came within its lame duck, also when it was gone by then", async () => {
-    const { run, outcome } = await play({ server, acceptFor: ms(5_000), env: { WORK: "5" } });
+    const { run, outcome } = await play({ server, lameDuck: ms(5_000), env: { WORK: "5" } });
     const newcomers = run.connections.filter(({ role }) => role === "newcomer");
     // A busy one may have let some in before it heard the signal; when it was gone, one more came.
     const refused = newcomers.filter((newcomer) => newcomer.refused !== undefined);
@@ -240,7 +240,11 @@ it.each([
 });
 
 it("a server that falls over under load has crashed, before it was told anything", async () => {
-  const { result, run, outcome } = await play({ server: "crashes", env: { WORK: "100" }, at: ms(10_000) });
+  const { result, run, outcome } = await play({
+    server: "crashes",
+    env: { WORK: "100" },
+    signalAfter: ms(10_000),
+  });
   const failures = { crash: 1, unanswered: ALL };
   expect(outcome).toEqual(found({ counts: { unanswered: ALL }, exit: 1, failures }));
   expect(run.signalAt).toBeUndefined();

@@ -27,7 +27,7 @@ function echo(socket: WebSocket): void {
   socket.on("message", (data: Buffer) => socket.send(data.toString()));
 }
 
-const small: DrillOptions = { connections: 2, requests: 2, at: 10 };
+const small: DrillOptions = { connections: 2, requests: 2, signalAfter: 10 };
 
 describe("a run begins", () => {
   it("only when its clients may send; where none ever may, the drill could not run", async () => {

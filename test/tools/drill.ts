@@ -15,7 +15,7 @@ export function fixture(name: string): string[] {
 }
 
 /** Small, and with time for a busy machine: what is sent before the signal has come before it. */
-const small: DrillOptions = { connections: 3, requests: 3, at: ms(150), timeout: ms(20_000) };
+const small: DrillOptions = { connections: 3, requests: 3, signalAfter: ms(150), timeout: ms(20_000) };
 
 /** Drills a server of test/fixtures/drill, or one that the options name. */
 export function drillSmall(name: string | undefined, options: DrillOptions = {}): Promise<DrillResult> {

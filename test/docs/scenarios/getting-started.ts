@@ -1,0 +1,89 @@
+/** How the snippets of README.md and docs/getting-started.md are run. */
+import { lastcall, listen, server, type Scenario } from "./scenario.js";
+
+export const beginning: readonly Scenario[] = [
+  {
+    marker: "  }\n});\n\nconst report = await server.run({ listen: 8080",
+    replace: ["8080", "port"],
+    before: `const { work } = drive;
+const port = await drive.freePort();
+const seen = drive.terminateInTheMiddle(port);`,
+    after: `assert.deepEqual(await seen, drive.servedInTheMiddle);
+assert.equal(report.outcome, "clean");`,
+  },
+  {
+    marker: "concurrency: 4",
+    before: `const { work } = drive;`,
+    after: `${listen}
+assert.deepEqual(await drive.converse(port, ["one", "two"]), ["done: one", "done: two"]);
+await server.shutdown();`,
+  },
+  {
+    marker: "you sent ${message.length} bytes",
+    replace: ["8080", "port"],
+    before: `const port = await drive.freePort();
+const printed = [];
+const console = { log: (line) => printed.push(line), error: (error) => printed.push(error) };
+const seen = (async () => {
+  const client = await drive.connect(port);
+  client.socket.send("hello");
+  client.socket.send(Buffer.alloc(3));
+  await client.received(2);
+  process.kill(process.pid, "SIGINT");
+  return { code: await client.closed, messages: client.messages };
+})();`,
+    after: `assert.deepEqual(await seen, { code: 1012, messages: ["you said: hello", "you sent 3 bytes", "goodbye"] });
+assert.equal(printed[0], "1 came from 127.0.0.1");
+assert.match(printed[1], /^Clean shutdown .*: 0 messages served on 1 connection\\.\\nConnections: 1 closed and confirmed\\.$/);
+assert.equal(printed.length, 2);`,
+  },
+  {
+    marker: 'socket.onopen = () => socket.send("hello")',
+    replace: ['"ws://127.0.0.1:8080"', "`ws://127.0.0.1:${port}`"],
+    before: `import { once } from "node:events";
+import { WebSocket } from "ws";
+${server}
+const printed = [];
+const console = { log: (...words) => printed.push(words) };`,
+    after: `while (printed.length === 0) await once(socket, "message");
+const down = server.shutdown();
+await once(socket, "close");
+await down;
+assert.deepEqual(printed, [["hello"], [1012, "service restart"]]);`,
+  },
+  {
+    marker: "${connection.id}: ${await work(message)}",
+    before: `const { work } = drive;`,
+    after: `${listen}
+const [reply] = await drive.converse(port, ["one"]);
+assert.match(reply, /^\\d+: done: one$/);
+await server.shutdown();`,
+  },
+  {
+    marker: 'report.outcome === "forced" ? 1 : 0',
+    replace: ["8080", "port"],
+    before: `import { terminationSignals } from "lastcall/process";
+${lastcall}
+const server = createServer(each(drive.work));
+const port = await drive.freePort();
+const seen = drive.terminateInTheMiddle(port);`,
+    after: `assert.deepEqual(await seen, drive.servedInTheMiddle);
+assert.equal(process.exitCode, 0);`,
+  },
+  {
+    marker: "{ deadline: 500, closeTimeout: 200 }",
+    before: `${lastcall}
+const handler = async (connection) => {
+  for await (const message of connection) connection.send(message);
+};`,
+    after: `${listen}
+const client = await drive.connect(port);
+const chatter = setInterval(() => client.socket.send("and another thing"), 10);
+await client.received(1);
+const began = performance.now();
+await server.shutdown();
+clearInterval(chatter);
+assert.ok(performance.now() - began < 1_500);
+assert.equal(await client.closed, 1012);`,
+  },
+];

@@ -1,0 +1,8 @@
+/** All scenarios: each snippet of the documentation has one. */
+import { clients } from "./clients.js";
+import { beginning } from "./getting-started.js";
+import { others } from "./pages.js";
+import { recipes } from "./recipes.js";
+import type { Scenario } from "./scenario.js";
+
+export const scenarios: readonly Scenario[] = [...beginning, ...recipes, ...clients, ...others];

@@ -1,0 +1,210 @@
+/** How the snippets of docs/recipes.md are run. */
+import { lastcall, listen, type Scenario } from "./scenario.js";
+
+export const recipes: readonly Scenario[] = [
+  {
+    marker: "UpgradeRejected(401",
+    before: `const findUser = async (credentials) => (credentials === "Bearer a" ? { name: "Alice" } : undefined);`,
+    after: `${listen}
+const headers = { Authorization: "Bearer a" };
+assert.deepEqual(await drive.converse(port, ["hello"], { headers }), ["Alice: hello"]);
+await assert.rejects(drive.converse(port, ["hello"]), /401/);
+await server.shutdown();`,
+  },
+  {
+    marker: "x-forwarded-for",
+    after: `const headers = { "x-forwarded-for": "10.9.9.9, 192.0.2.7" };
+assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,
+  },
+  {
+    marker: 'source.on("news"',
+    before: `import { EventEmitter } from "node:events";
+const source = new EventEmitter();`,
+    after: `${listen}
+const client = await drive.connect(port);
+while (source.listenerCount("news") === 0) await once(source, "newListener");
+source.emit("news", "the door opens");
+await client.received(1);
+const report = await server.shutdown();
+assert.deepEqual(client.messages, ["the door opens"]);
+assert.equal(await client.closed, 1012);
+assert.equal(report.outcome, "clean");
+assert.equal(source.listenerCount("news"), 0);`,
+  },
+  {
+    marker: "the shop closes at ten",
+    before: `${lastcall}
+const server = createServer({ protocols: ["news"] }, async (connection) => { for await (const _ of connection); });
+${listen}
+const reader = await drive.connect(port, { protocols: ["news"] });
+const other = await drive.connect(port);`,
+    after: `assert.equal(taken, 1);
+await reader.received(1);
+await server.shutdown();
+await other.closed;
+assert.deepEqual([reader.messages, other.messages], [["the shop closes at ten"], []]);`,
+  },
+  {
+    marker: "compression: {",
+    before: `${lastcall}
+const handler = async (connection) => {
+  for await (const message of connection) connection.send(message);
+};`,
+    after: `${listen}
+const client = await drive.connect(port);
+assert.equal(client.socket.extensions, "permessage-deflate");
+client.socket.send("a".repeat(5_000));
+assert.deepEqual(await client.received(1), ["a".repeat(5_000)]);
+await server.shutdown();`,
+  },
+  {
+    marker: "connection.waitUntil(",
+    before: `${lastcall}\nconst store = drive.work;`,
+    after: `${listen}
+const client = await drive.connect(port);
+client.socket.send("one");
+const stored = client.received(1);
+await new Promise((resolve) => client.socket.once("pong", resolve).ping());
+await server.shutdown();
+assert.deepEqual(await stored, ["stored: one"]);`,
+  },
+  {
+    marker: "await connection.flushed()",
+    before: `${lastcall}\nasync function* read(name) { yield name; yield "end"; }`,
+    after: `${listen}
+const client = await drive.connect(port);
+client.socket.send("book");
+assert.deepEqual(await client.received(2), ["book", "end"]);
+await server.shutdown();`,
+  },
+  {
+    marker: "server.shutdown({ deadline: 1_000 })",
+    replace: ["// …", 'assert.deepEqual(await drive.converse(port, ["hello"]), ["hello"]);'],
+    before: lastcall,
+    after: `assert.equal(report.outcome, "clean");`,
+  },
+  {
+    marker: "Promise<User> => findUser",
+    before: `async function findUser(credentials = ""): Promise<{ name: string }> {
+  return { name: credentials };
+}`,
+  },
+  {
+    marker: 'error: "not JSON"',
+    before: `${lastcall}\nconst { work } = drive;`,
+    after: `${listen}
+const replies = await drive.converse(port, ['{"id":7,"question":"why"}', "{", "null"]);
+assert.deepEqual(replies, ['{"id":7,"result":"done: why"}', '{"error":"not JSON"}', '{"result":"done: undefined"}']);
+await server.shutdown();`,
+  },
+  {
+    marker: "room.delete(connection)",
+    before: lastcall,
+    after: `${listen}
+const [ann, bob, eve] = await Promise.all(
+  ["a", "a", "b"].map((room) => drive.connect(port, { path: \`/?room=\${room}\` })),
+);
+ann.socket.send("hello");
+await bob.received(1);
+const report = await server.shutdown();
+await Promise.all([ann, bob, eve].map(({ closed }) => closed));
+assert.deepEqual([ann, bob, eve].map(({ messages }) => messages), [[], ["hello"], []]);
+assert.equal(report.outcome, "clean");
+assert.equal(rooms.size, 0);`,
+  },
+  {
+    marker: "bus.publish(message)",
+    before: `import { EventEmitter } from "node:events";
+${lastcall}
+const bus = new EventEmitter();
+bus.publish = (message) => bus.emit("message", message);`,
+    after: `${listen}
+const reader = await drive.connect(port);
+assert.deepEqual(await drive.converse(port, ["news"]), ["news"]);
+assert.deepEqual(await reader.received(1), ["news"]);
+await server.shutdown();`,
+  },
+  {
+    marker: "const PER_SECOND = 20",
+    before: `${lastcall}\nconst work = (message) => message;`,
+    after: `${listen}
+const began = performance.now();
+const messages = Array.from({ length: 10 }, (_, index) => String(index));
+assert.deepEqual(await drive.converse(port, messages), messages);
+assert.ok(performance.now() - began >= 440);
+await server.shutdown();`,
+  },
+  {
+    marker: 'const OURS = "chat.v2"',
+    before: `const handler = async (connection) => { for await (const message of connection) connection.send(connection.protocol); };`,
+    after: `${listen}
+assert.deepEqual(await drive.converse(port, ["hello"], { protocols: ["chat.v1", "chat.v2"] }), ["chat.v2"]);
+await assert.rejects(drive.converse(port, ["hello"], { protocols: ["chat.v1"] }), /400/);
+await assert.rejects(drive.converse(port, ["hello"]), /400/);
+await server.shutdown();`,
+  },
+  {
+    marker: "/weather/",
+    replace: ["createServer(", "createServer({ onError: (error) => errors.push(error.name) }, "],
+    before: `import { once } from "node:events";
+import { createServer as createHttpServer } from "node:http";
+${lastcall}
+const errors = [];
+let cancelled;
+const weather = createHttpServer((request, response) => {
+  if (request.url === "/weather/Bonn") return response.end("rain");
+  cancelled = once(response, "close");
+  weather.emit("asked");
+});
+await once(weather.listen(0, "127.0.0.1"), "listening");
+const service = \`http://127.0.0.1:\${weather.address().port}\`;`,
+    after: `${listen}
+assert.deepEqual(await drive.converse(port, ["Bonn"]), ["rain"]);
+const client = await drive.connect(port);
+client.socket.send("Rome");
+await once(weather, "asked");
+client.socket._socket.resetAndDestroy();
+await cancelled;
+await server.shutdown();
+assert.deepEqual(errors, ["ConnectionGoneError"]);
+weather.close();
+weather.closeAllConnections();`,
+  },
+  {
+    marker: "it is ${new Date().toISOString()}",
+    before: `import { setTimeout as sleep } from "node:timers/promises";\n${lastcall}`,
+    after: `${listen}
+const client = await drive.connect(port);
+await client.received(1);
+const report = await server.shutdown();
+assert.equal(await client.closed, 1012);
+assert.equal(client.messages.at(-1), "goodbye");
+assert.equal(report.outcome, "clean");
+assert.ok(report.duration < 900);`,
+  },
+  {
+    marker: "listen: app.listen(8080)",
+    replace: ["8080", "port"],
+    before: `const { work } = drive;
+const handler = async (connection) => { for await (const message of connection) connection.send(await work(message)); };
+const port = await drive.freePort();
+const seen = (async () => {
+  const client = await drive.connect(port, { path: "/chat" });
+  const page = await fetch(\`http://127.0.0.1:\${port}/\`);
+  for (const message of ["one", "two"]) client.socket.send(message);
+  await client.received(1);
+  process.kill(process.pid, "SIGTERM");
+  return { page: await page.text(), code: await client.closed, messages: client.messages };
+})();`,
+    after: `const messages = ["done: one", "done: two"];
+assert.deepEqual(await seen, { page: "plain HTTP is Express'", code: 1012, messages });
+assert.equal(report.outcome, "clean");`,
+  },
+  {
+    marker: 'test("answers in capitals"',
+    replace: [
+      'import { handler } from "./handler.js";',
+      "const handler = async (connection) => { for await (const message of connection) connection.send(message.toUpperCase()); };",
+    ],
+  },
+];
