@@ -1,9 +1,12 @@
 import { createServer } from "../../dist/index.js";
 import { listening } from "./listening.mjs";
 
-/** @param {import("../../dist/index.js").Handler} handler */
-export async function startLastcall(handler) {
-  const server = createServer(handler);
+/**
+ * @param {import("../../dist/index.js").Handler} handler
+ * @param {typeof createServer} [create] of another build
+ */
+export async function startLastcall(handler, create = createServer) {
+  const server = create(handler);
   const { port } = await server.listen(listening);
   return {
     port,

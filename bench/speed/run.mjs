@@ -5,6 +5,7 @@
  *   npm run bench -- --only "8 KiB" --rounds 3     workloads whose name contains that; nothing is written
  *   npm run bench -- --subject ws --subject uws    with ours, only these
  *   npm run bench -- --node 24 --rounds 3 --save   the servers on another line of Node, from npm
+ *   npm run bench -- --against ../before/dist      ours beside another build of it, in pairs; nothing is written
  *   npm run bench -- --only "8 KiB" --profile      where ours spends its time, by function
  *   npm run bench -- --only "8 KiB" --save         the page is written, with these figures in place of their old ones
  *   npm run bench -- --render                      writes the page again, from what was measured last
@@ -20,7 +21,7 @@ import { installNode, LINES } from "../../scripts/nodes.mjs";
 import { profileOf } from "./profile.mjs";
 import { writePage } from "./page.mjs";
 import { ratiosOf, spread } from "./ratios.mjs";
-import { OURS, subjects } from "./subjects.mjs";
+import { OTHER, OURS, subjects } from "./subjects.mjs";
 import { workloads } from "./workloads.mjs";
 
 const { values: options } = parseArgs({
@@ -29,11 +30,15 @@ const { values: options } = parseArgs({
     subject: { type: "string", multiple: true },
     rounds: { type: "string" },
     node: { type: "string" },
+    against: { type: "string" },
     profile: { type: "boolean" },
     render: { type: "boolean" },
     save: { type: "boolean" },
   },
 });
+
+// The servers are processes of their own, and have our environment.
+if (options.against !== undefined) process.env.LASTCALL_OTHER = options.against;
 
 const line = options.node ?? process.versions.node.split(".")[0];
 const node = options.node === undefined ? process.execPath : await installNode(LINES[line]);
@@ -51,7 +56,7 @@ if (options.render) {
     }
   }
 } else {
-  const isWhole = options.subject === undefined && options.rounds === undefined && options.only === undefined;
+  const isWhole = ["subject", "rounds", "only", "against"].every((name) => options[name] === undefined);
   for (const workload of chosen) {
     const runs = await measure(workload);
     print(workload, runs);
@@ -62,9 +67,13 @@ if (options.render) {
 }
 
 async function measure(workload) {
-  const names = (workload.subjects ?? Object.keys(subjects)).filter(
-    (name) => options.subject === undefined || name === OURS || options.subject.includes(name),
-  );
+  const all = options.against === undefined ? (workload.subjects ?? Object.keys(subjects)) : [OURS, OTHER];
+  const names =
+    options.against !== undefined
+      ? all
+      : all.filter(
+          (name) => options.subject === undefined || name === OURS || options.subject.includes(name),
+        );
   const runs = [];
   const rounds = Number(options.rounds ?? workload.rounds);
   for (let round = 0; round < rounds; round++) {

@@ -14,3 +14,6 @@ export const subjects = {
 
 /** Whom the others are compared with. */
 export const OURS = "lastcall-for-await";
+
+/** Another build of ours, beside ours only: `--against`. */
+export const OTHER = "lastcall-other";

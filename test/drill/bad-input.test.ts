@@ -168,7 +168,11 @@ describe("what is not allowed", () => {
       /^connections must be a whole number from 1 to 20000; it/,
     ],
     ["no request", { command, requests: 0 }, /^requests must be a whole number from 1 .*; it was 0\.$/],
-    ["a number as a string", { command, signalAfter: "50" }, /^signalAfter must be a whole number .*; it was '50'\.$/],
+    [
+      "a number as a string",
+      { command, signalAfter: "50" },
+      /^signalAfter must be a whole number .*; it was '50'\.$/,
+    ],
     [
       "too many requests",
       { command, connections: 20_000, requests: 100_000 },
