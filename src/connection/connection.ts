@@ -4,9 +4,9 @@ import type { RequestHead } from "../wire/handshake.js";
 import { bytesOf } from "./bytes.js";
 import { checkCloseCode, checkCloseReason } from "./close-status.js";
 import type { Endpoint } from "./endpoint.js";
-import type { HandlerRun } from "./handler-run.js";
 import type { Connection, ConnectionClosed } from "./handler.js";
-import { MessageIterator } from "./iterator.js";
+import { MessageIterator, type MessageSource } from "./iterator.js";
+import type { Moments } from "./moments.js";
 
 /** What the upgrade has found out about who connects, beside what the endpoint knows. */
 export interface Guest<Principal> {
@@ -17,15 +17,21 @@ export interface Guest<Principal> {
   principal: Principal;
 }
 
+/** The run of its handler, as a connection sees it. */
+export interface Run extends MessageSource {
+  readonly moments: Moments;
+  waitUntil(promise: PromiseLike<unknown>): void;
+}
+
 export class ServedConnection<Principal> implements Connection<Principal> {
   readonly protocol: string;
   readonly principal: Principal;
   readonly #endpoint: Endpoint;
-  readonly #run: HandlerRun<Principal>;
+  readonly #run: Run;
   /** The head, or as JSON until somebody asks for it: its strings and objects take twice the memory. */
   #request: string | RequestHead;
 
-  constructor(endpoint: Endpoint, run: HandlerRun<Principal>, guest: Guest<Principal>) {
+  constructor(endpoint: Endpoint, run: Run, guest: Guest<Principal>) {
     this.#endpoint = endpoint;
     this.#run = run;
     this.#request = guest.requestIsShared ? guest.request : packed(guest.request);

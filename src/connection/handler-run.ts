@@ -3,12 +3,12 @@
  * next one says that the last is finished. The run is settled when the handler has, and with it every promise that was
  * given to `waitUntil`.
  */
-import { ServedConnection, type Guest } from "./connection.js";
+import { ServedConnection, type Guest, type Run } from "./connection.js";
 import type { Consumer, Received } from "./consumer.js";
 import { connectionEvents, dropEvents } from "./diagnostics.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Connection, ConnectionClosed, Handler, Message } from "./handler.js";
-import type { MessageIterator, MessageSource } from "./iterator.js";
+import type { MessageIterator } from "./iterator.js";
 import { Moments } from "./moments.js";
 import { WaitingLoops } from "./waiting-loops.js";
 
@@ -19,7 +19,7 @@ export interface HandlerOwner<Principal> {
   reportError(error: unknown, connection: Connection<Principal>): void;
 }
 
-export class HandlerRun<Principal> implements Consumer, MessageSource {
+export class HandlerRun<Principal> implements Consumer, Run {
   /** What the handler sees. */
   readonly connection: ServedConnection<Principal>;
   readonly #owner: HandlerOwner<Principal>;
