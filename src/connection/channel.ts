@@ -19,6 +19,7 @@ import { Outbox, type EncodedMessage, type OnSent, type OutboxOwner, type Progre
 /** What a channel tells its owner. */
 export interface ChannelOwner extends OutboxOwner {
   readonly clock: Clock;
+  readonly options: ConnectionOptions;
   onMessage(data: Received): void;
   onCompressedMessage(payload: Buffer, isText: boolean): void;
   /** Control frames as they come; Pings are answered already. */
@@ -74,7 +75,6 @@ function takeClosed(this: ChannelStream): void {
 export class Channel implements DecoderSink, ProgressPings {
   readonly #socket: ChannelStream;
   readonly #owner: ChannelOwner;
-  readonly #options: ConnectionOptions;
   readonly #decoder: Decoder;
   /** Made for the first frame that is sent. */
   #madeOutbox: Outbox | CompressingOutbox | undefined;
@@ -86,16 +86,10 @@ export class Channel implements DecoderSink, ProgressPings {
   #error: Error | undefined;
 
   /** `compression`: as it was agreed on, if it was. */
-  constructor(
-    socket: Duplex,
-    owner: ChannelOwner,
-    options: ConnectionOptions,
-    compression: Compression | undefined,
-  ) {
+  constructor(socket: Duplex, owner: ChannelOwner, compression: Compression | undefined) {
     this.#socket = Object.assign(socket, { [channelOf]: this });
     this.#owner = owner;
-    this.#options = options;
-    const { decoding } = options;
+    const { decoding } = owner.options;
     if (compression === undefined) {
       this.#decoder = new Decoder(this, decoding);
     } else {
@@ -109,7 +103,7 @@ export class Channel implements DecoderSink, ProgressPings {
   }
 
   #makeOutbox(): Outbox {
-    return new Outbox(this.#socket, this.#owner, this, this.#options);
+    return new Outbox(this.#socket, this.#owner, this, this.#owner.options);
   }
 
   /** Begins to read; `head` is what came behind the handshake. */
@@ -193,6 +187,11 @@ export class Channel implements DecoderSink, ProgressPings {
   flushAndEnd(): void {
     this.#closeSent = true;
     this.#outbox.flushAndEnd();
+  }
+
+  /** Gives the memory of zlib back: nothing is inflated or deflated any more. */
+  releaseCompression(): void {
+    if (this.#madeOutbox instanceof CompressingOutbox) this.#madeOutbox.release();
   }
 
   /** Decodes nothing any more: what was read is broken. Reading goes on. */

@@ -93,6 +93,10 @@ export class CompressingOutbox {
     this.#outbox.flushAndEnd();
   }
 
+  release(): void {
+    this.#compression.release();
+  }
+
   #add(next: Waiting): void {
     this.#waiting.push(next);
     this.#outbox.countAhead(next.bytes, next.messages);

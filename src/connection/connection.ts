@@ -19,6 +19,7 @@ export interface Guest<Principal> {
 
 /** The run of its handler, as a connection sees it. */
 export interface Run extends MessageSource {
+  readonly endpoint: Endpoint;
   readonly moments: Moments;
   waitUntil(promise: PromiseLike<unknown>): void;
 }
@@ -26,13 +27,11 @@ export interface Run extends MessageSource {
 export class ServedConnection<Principal> implements Connection<Principal> {
   readonly protocol: string;
   readonly principal: Principal;
-  readonly #endpoint: Endpoint;
   readonly #run: Run;
   /** The head, or as JSON until somebody asks for it: its strings and objects take twice the memory. */
   #request: string | RequestHead;
 
-  constructor(endpoint: Endpoint, run: Run, guest: Guest<Principal>) {
-    this.#endpoint = endpoint;
+  constructor(run: Run, guest: Guest<Principal>) {
     this.#run = run;
     this.#request = guest.requestIsShared ? guest.request : packed(guest.request);
     this.protocol = guest.protocol;
@@ -40,7 +39,7 @@ export class ServedConnection<Principal> implements Connection<Principal> {
   }
 
   get id(): string {
-    return this.#endpoint.id;
+    return this.#run.endpoint.id;
   }
 
   get request(): RequestHead {
@@ -49,7 +48,7 @@ export class ServedConnection<Principal> implements Connection<Principal> {
   }
 
   get remoteAddress(): string {
-    return this.#endpoint.remoteAddress;
+    return this.#run.endpoint.remoteAddress;
   }
 
   [Symbol.asyncIterator](): MessageIterator {
@@ -57,11 +56,11 @@ export class ServedConnection<Principal> implements Connection<Principal> {
   }
 
   send(data: string | ArrayBufferView | ArrayBuffer): boolean {
-    return this.#endpoint.send(typeof data === "string" ? data : bytesOf(data));
+    return this.#run.endpoint.send(typeof data === "string" ? data : bytesOf(data));
   }
 
   get bufferedAmount(): number {
-    return this.#endpoint.bufferedAmount;
+    return this.#run.endpoint.bufferedAmount;
   }
 
   flushed(): Promise<void> {
@@ -75,7 +74,7 @@ export class ServedConnection<Principal> implements Connection<Principal> {
   close(code: number = CloseCode.normal, reason = ""): void {
     checkCloseCode("The close code", code);
     checkCloseReason("The close reason", reason);
-    this.#endpoint.close(code, reason);
+    this.#run.endpoint.close(code, reason);
   }
 
   get closed(): Promise<ConnectionClosed> {

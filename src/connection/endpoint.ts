@@ -51,11 +51,12 @@ export class Endpoint<Taker extends Consumer = Consumer>
   readonly consumer: Taker;
   readonly #number: number;
   readonly #owner: EndpointOwner;
-  readonly #compression: Compression | undefined;
   readonly #channel: Channel;
   readonly #inbox: Inbox;
-  readonly #account: Account;
-  readonly #pulse = new Pulse();
+  /** Made when there is something to count. */
+  #madeAccount: Account | undefined;
+  /** Made at the first heartbeat. */
+  #pulse: Pulse | undefined;
   /** The machine is made when something first ends: an open connection does not pay for it. */
   #ending: Ending | undefined;
 
@@ -66,7 +67,6 @@ export class Endpoint<Taker extends Consumer = Consumer>
   #open = true;
   #gone = false;
   #draining = false;
-  #unheard = false;
   /** The consumer wants nothing read. */
   #paused = false;
   /** Nothing of the consumer runs any more. */
@@ -81,11 +81,9 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#owner = owner;
     this.#number = accepted.number;
     this.remoteAddress = accepted.remoteAddress;
-    this.#compression = compression;
-    this.#account = new Account(owner);
-    this.#channel = new Channel(socket, this, owner.options, compression);
+    this.#channel = new Channel(socket, this, compression);
     this.consumer = makeConsumer(this);
-    this.#inbox = new Inbox(this, this.consumer, owner.options, compression);
+    this.#inbox = new Inbox(this, owner.options, compression);
   }
 
   /** Lets the consumer begin, and begins to read; `head` is what came behind the handshake. */
@@ -102,9 +100,17 @@ export class Endpoint<Taker extends Consumer = Consumer>
     return this.#owner.clock;
   }
 
+  get options(): ConnectionOptions {
+    return this.#owner.options;
+  }
+
   /** What rules its end, once something has begun to end; for whoever watches. */
   get machine(): EndingMachine | undefined {
     return this.#ending?.machine;
+  }
+
+  get #account(): Account {
+    return (this.#madeAccount ??= new Account(this.#owner));
   }
 
   // What it is at the moment
@@ -118,11 +124,11 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   get isUnheard(): boolean {
-    return this.#unheard;
+    return this.machine?.isUnheard ?? false;
   }
 
   get isOutboxLow(): boolean {
-    return this.bufferedAmount < this.#owner.options.highWaterMark;
+    return this.bufferedAmount < this.options.highWaterMark;
   }
 
   get bufferedAmount(): number {
@@ -193,7 +199,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   finished(messages: number): void {
-    this.#account.served(this.#inbox.finish(messages));
+    const finished = this.#inbox.finish(messages);
+    if (finished > 0) this.#account.served(finished);
     this.#updateIdle();
   }
 
@@ -367,7 +374,6 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   abortSignal(): void {
-    this.#unheard = true;
     this.consumer.onUnheard?.();
   }
 
@@ -376,7 +382,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   finishEnding(): void {
-    this.#compression?.release();
+    this.#channel.releaseCompression();
     this.#owner.connectionClosed(this);
   }
 
@@ -415,7 +421,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   force(): void {
-    if (this.#account.isForced) return;
+    if (this.#madeAccount?.isForced) return;
     this.#tellDraining();
     const { queued, inHand } = this.#inbox;
     const unsentBytes = this.#gone ? this.#account.unsentBytes : this.bufferedAmount;
@@ -430,7 +436,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
       inHand,
     );
     this.#dispatch({ type: "force" });
-    this.#compression?.release();
+    this.#channel.releaseCompression();
   }
 
   destroy(): void {
@@ -450,6 +456,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
     const signs = { heard: this.#heard, wrote: this.#wrote, reading, unsent: this.bufferedAmount > 0 };
     this.#heard = false;
     this.#wrote = false;
+    this.#pulse ??= new Pulse();
     const verdict = this.#pulse.beat(elapsed, options, signs);
     if (verdict === "dead") this.#dispatch({ type: "fail" });
     if (verdict === "ask") this.#channel.ping();

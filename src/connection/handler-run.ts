@@ -4,13 +4,12 @@
  * given to `waitUntil`.
  */
 import { ServedConnection, type Guest, type Run } from "./connection.js";
-import type { Consumer, Received } from "./consumer.js";
+import type { Consumer } from "./consumer.js";
 import { connectionEvents, dropEvents } from "./diagnostics.js";
 import type { Endpoint } from "./endpoint.js";
-import type { Connection, ConnectionClosed, Handler, Message } from "./handler.js";
-import type { MessageIterator } from "./iterator.js";
+import type { Connection, ConnectionClosed, Handler } from "./handler.js";
+import { MessageLoops } from "./message-loops.js";
 import { Moments } from "./moments.js";
-import { WaitingLoops } from "./waiting-loops.js";
 
 /** Whose handler runs. */
 export interface HandlerOwner<Principal> {
@@ -19,54 +18,29 @@ export interface HandlerOwner<Principal> {
   reportError(error: unknown, connection: Connection<Principal>): void;
 }
 
-export class HandlerRun<Principal> implements Consumer, Run {
+export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run {
   /** What the handler sees. */
   readonly connection: ServedConnection<Principal>;
   readonly #owner: HandlerOwner<Principal>;
-  readonly #endpoint: Endpoint;
-  readonly #loops = new WaitingLoops();
-  /** A loop waits. */
-  wants = false;
+  readonly endpoint: Endpoint;
   #moments: Moments | undefined;
-  /** Nothing comes any more: loops end. */
-  #ended = false;
-  #outcome: "returned" | "threw" | undefined;
+  #outcome: "returned" | "threw" | "settled" | undefined;
   #pending = 0;
-  #settled = false;
 
   constructor(owner: HandlerOwner<Principal>, endpoint: Endpoint, guest: Guest<Principal>) {
+    super();
     this.#owner = owner;
-    this.#endpoint = endpoint;
-    this.connection = new ServedConnection(endpoint, this, guest);
+    this.endpoint = endpoint;
+    this.connection = new ServedConnection(this, guest);
+  }
+
+  protected get supply(): Endpoint {
+    return this.endpoint;
   }
 
   /** Promises and signals of the connection. */
   get moments(): Moments {
-    return (this.#moments ??= new Moments(this.#endpoint));
-  }
-
-  // For the loops
-
-  next(iterator: MessageIterator): Promise<IteratorResult<Message, void>> {
-    // Who asks while others wait waits behind them.
-    if (!this.wants) {
-      const message = this.#endpoint.take();
-      if (message !== undefined) {
-        iterator.inHand++;
-        return Promise.resolve({ value: message as Message, done: false });
-      }
-      if (this.#ended) return Promise.resolve({ value: undefined, done: true });
-    }
-    this.wants = true;
-    return this.#loops.wait(iterator);
-  }
-
-  finish(messages: number): void {
-    if (messages > 0) this.#endpoint.finished(messages);
-  }
-
-  release(iterator: MessageIterator): void {
-    this.wants = this.#loops.release(iterator);
+    return (this.#moments ??= new Moments(this.endpoint));
   }
 
   // For the endpoint
@@ -91,17 +65,6 @@ export class HandlerRun<Principal> implements Consumer, Run {
         this.#end("threw");
       },
     );
-  }
-
-  start(message: Received): void {
-    // Text comes as a string: nobody has asked for bytes.
-    this.wants = this.#loops.give(message as Message);
-  }
-
-  end(): void {
-    this.#ended = true;
-    this.wants = false;
-    this.#loops.end();
   }
 
   onOutboxLow(): void {
@@ -133,10 +96,10 @@ export class HandlerRun<Principal> implements Consumer, Run {
 
   waitUntil(promise: PromiseLike<unknown>): void {
     this.#pending++;
-    this.#endpoint.changed();
+    this.endpoint.changed();
     const settle = (): void => {
       this.#pending--;
-      this.#endpoint.changed();
+      this.endpoint.changed();
       this.#settleWhenDone();
     };
     Promise.resolve(promise).then(settle, (error: unknown) => {
@@ -151,8 +114,9 @@ export class HandlerRun<Principal> implements Consumer, Run {
   }
 
   #settleWhenDone(): void {
-    if (this.#outcome === undefined || this.#pending > 0 || this.#settled) return;
-    this.#settled = true;
-    this.#endpoint.settled(this.#outcome === "threw");
+    if (this.#outcome === undefined || this.#outcome === "settled" || this.#pending > 0) return;
+    const failed = this.#outcome === "threw";
+    this.#outcome = "settled";
+    this.endpoint.settled(failed);
   }
 }

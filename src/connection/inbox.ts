@@ -16,6 +16,7 @@ import type { ConnectionOptions, InboxLimit } from "./options.js";
 
 /** What an inbox tells. */
 export interface InboxOwner {
+  readonly consumer: Consumer;
   /** Too much waits, or no longer does. */
   onInboxFull(): void;
   onInboxLow(): void;
@@ -25,7 +26,6 @@ export interface InboxOwner {
 
 export class Inbox {
   readonly #owner: InboxOwner;
-  readonly #consumer: Consumer;
   readonly #options: ConnectionOptions;
   readonly #compression: Compression | undefined;
   /** Undefined while nothing waits: most connections of a server are idle, or faster than their peer. */
@@ -37,14 +37,8 @@ export class Inbox {
   #cut = false;
   #ended = false;
 
-  constructor(
-    owner: InboxOwner,
-    consumer: Consumer,
-    options: ConnectionOptions,
-    compression: Compression | undefined,
-  ) {
+  constructor(owner: InboxOwner, options: ConnectionOptions, compression: Compression | undefined) {
     this.#owner = owner;
-    this.#consumer = consumer;
     this.#options = options;
     this.#compression = compression;
   }
@@ -81,10 +75,10 @@ export class Inbox {
   /** Takes a message from the peer; false behind the cut. */
   push(message: Received): boolean {
     if (this.#cut) return false;
-    if (this.#queue === undefined && !this.#held && this.#consumer.wants) {
+    if (this.#queue === undefined && !this.#held && this.#owner.consumer.wants) {
       // It need not be queued: who is faster than the peer always waits already.
       this.#inHand++;
-      this.#consumer.start(message);
+      this.#owner.consumer.start(message);
     } else {
       this.#enqueue(message);
     }
@@ -142,8 +136,8 @@ export class Inbox {
   deliver(): void {
     if (this.#held) return;
     // A message that is started may change anything here.
-    while (this.#queue !== undefined && this.#queue.ready > 0 && this.#consumer.wants) {
-      this.#consumer.start(this.#start(this.#queue));
+    while (this.#queue !== undefined && this.#queue.ready > 0 && this.#owner.consumer.wants) {
+      this.#owner.consumer.start(this.#start(this.#queue));
       if (this.#held) return;
     }
     this.#endWhenOver();
@@ -152,7 +146,7 @@ export class Inbox {
   #endWhenOver(): void {
     if (this.#ended || !this.#cut || this.#queue !== undefined) return;
     this.#ended = true;
-    this.#consumer.end();
+    this.#owner.consumer.end();
   }
 
   /** Takes nothing more: what is queued is still started, then the consumer's input ends. */

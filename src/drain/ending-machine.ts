@@ -74,6 +74,11 @@ export class EndingMachine {
     return this.#watch.unproven;
   }
 
+  /** Nobody can hear an answer any more, or the deadline has come. */
+  get isUnheard(): boolean {
+    return this.#aborted;
+  }
+
   /** The socket ended with an error. */
   get reset(): boolean {
     return this.#reset;

@@ -109,10 +109,11 @@ export function createServer<Principal>(
 class LastcallServer<Principal>
   implements Server<Principal>, Face<HandlerRun<Principal>, Principal>, HandlerOwner<Principal>
 {
-  readonly connections = new Set<Connection<Principal>>();
   readonly handler: Handler<Principal>;
   readonly #premises: Premises<HandlerRun<Principal>, Principal>;
   readonly #onError: ServerOptions<Principal>["onError"];
+  /** Made when somebody first asks, and kept up from there on. */
+  #connections: Set<Connection<Principal>> | undefined;
 
   constructor(handler: Handler<Principal>, options: ResolvedOptions<Principal>) {
     this.handler = handler;
@@ -126,6 +127,11 @@ class LastcallServer<Principal>
 
   address(): AddressInfo | string | null {
     return this.#premises.address();
+  }
+
+  get connections(): ReadonlySet<Connection<Principal>> {
+    this.#connections ??= new Set([...this.#premises.connections].map(({ consumer }) => consumer.connection));
+    return this.#connections;
   }
 
   listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
@@ -197,12 +203,12 @@ class LastcallServer<Principal>
 
   consumerFor(endpoint: Endpoint, guest: Guest<Principal>): HandlerRun<Principal> {
     const run = new HandlerRun(this, endpoint, guest);
-    this.connections.add(run.connection);
+    this.#connections?.add(run.connection);
     return run;
   }
 
   connectionClosed({ connection }: HandlerRun<Principal>): void {
-    this.connections.delete(connection);
+    this.#connections?.delete(connection);
   }
 
   reportError(error: unknown, connection?: Connection<Principal>): void {
