@@ -151,7 +151,7 @@ describe("createServer refuses", () => {
   });
 
   test.for([{}, { path: "/chat" }, undefined, null, handler])(
-    "the order of before 0.2, handler first, and shows the order of now: %s",
+    "the handler first, as it once was, and shows the order of now: %s",
     (options) => {
       const swapped = createServer as (...given: unknown[]) => unknown;
       expect(thrownBy(() => swapped(handler, options))).toMatchObject({
