@@ -322,7 +322,7 @@ export class Outbox {
     this.#scheduleFlush();
   }
 
-  /** Tells when `bufferedAmount` has passed the mark, in either direction. */
+  /** Tells when `bufferedAmount` has passed the mark, in either direction. MUST follow whatever changes that. */
   #lookAtMark(): void {
     const full = this.#waitingBytes + this.#writingBytes >= this.#limits.highWaterMark;
     if (full === this.#full) return;
@@ -368,6 +368,8 @@ export class Outbox {
       this.#socket.end();
       return;
     }
+    // Pongs, and Pings that watch for progress, count only from here on.
+    this.#lookAtMark();
     this.#onWritten ??= (error) => this.#takeWritten(error);
     if (batch.length === 1) {
       this.#socket.write(batch[0]!, this.#onWritten);

@@ -211,3 +211,25 @@ describe("a consumer that is called for each message", () => {
     expect(written(socket).readUInt16BE(2)).toBe(1007);
   });
 });
+
+describe("the mark of an outbox", () => {
+  it.for([1, 2, 50])(
+    "of %i bytes is told when Pongs alone pass it, and holds nobody for ever",
+    async (highWaterMark) => {
+      const { endpoint, peer, socket } = loneEndpoint((one) => new EventConsumer(one), { highWaterMark });
+      await rest();
+      const stuck = socket.holdWrites();
+      peer.frames({ opcode: Opcode.ping, payload: "x".repeat(100) });
+      await rest();
+      expect(endpoint.isOutboxLow).toBe(false);
+      peer.send("one");
+      await rest();
+      expect(endpoint.consumer.started).toEqual([]);
+      stuck.release();
+      await rest();
+      expect(endpoint.isOutboxLow).toBe(true);
+      expect(endpoint.consumer.told).toContain("low");
+      expect(endpoint.consumer.started).toEqual(["one"]);
+    },
+  );
+});
