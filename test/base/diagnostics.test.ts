@@ -15,7 +15,11 @@ function heardOn(channel: string): { events: unknown[]; stop: () => void } {
 describe("a publisher", () => {
   test("tells all who subscribe to its name behind `lastcall:`, and nobody else", () => {
     const publisher = new Publisher<{ event: string }>("test-name");
-    const [one, two, other] = [heardOn("lastcall:test-name"), heardOn("lastcall:test-name"), heardOn("test-name")];
+    const [one, two, other] = [
+      heardOn("lastcall:test-name"),
+      heardOn("lastcall:test-name"),
+      heardOn("test-name"),
+    ];
     publisher.publish(() => ({ event: "happened" }));
     expect([one.events, two.events]).toEqual([[{ event: "happened" }], [{ event: "happened" }]]);
     expect(other.events).toEqual([]);

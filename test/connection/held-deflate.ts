@@ -45,7 +45,10 @@ export class HeldDeflate implements PerMessageDeflate {
 }
 
 /** Compression on top of it, of messages from so many bytes on. */
-export function heldCompression({ threshold = 10, inflate }: { threshold?: number; inflate?: Inflate } = {}): {
+export function heldCompression({
+  threshold = 10,
+  inflate,
+}: { threshold?: number; inflate?: Inflate } = {}): {
   deflate: HeldDeflate;
   compression: Compression;
 } {
