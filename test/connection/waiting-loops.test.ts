@@ -49,15 +49,16 @@ describe("loops that wait", () => {
   });
 
   test.for([
-    { leaves: "a", others: ["b: 1", "c: 2", "b: 3"] },
-    { leaves: "b", others: ["a: 1", "c: 2", "a: 3"] },
+    { leaves: "a", others: ["b: 1", "c: 2", "b: 3", "c: 4"] },
+    { leaves: "b", others: ["a: 1", "c: 2", "a: 3", "c: 4"] },
     { leaves: "c", others: ["a: 1", "b: 2", "a: 3", "b: 4"] },
   ])("one of which leaves ($leaves) keep their places, and its own waits end", async ({ leaves, others }) => {
     const { waiting, iterators, wait, given } = loops();
-    wait("a", "b", "c", "a", "b");
+    wait("a", "b", "c", "a", "b", "c");
     expect(waiting.release(iterators[leaves]!)).toBe(true);
     expect(new Set(await given())).toEqual(new Set([`${leaves}: end`]));
-    others.forEach((_, index) => waiting.give(String(index + 1)));
+    const more = others.map((_, index) => waiting.give(String(index + 1)));
+    expect(more).toEqual([true, true, true, false]);
     expect(await given()).toEqual(others);
     expect(iterators[leaves]!.inHand).toBe(0);
   });
