@@ -25,7 +25,9 @@ function open({ head = Buffer.alloc(0), compressed = false } = {}): Opened {
   const tell =
     (what: string) =>
     (...details: unknown[]): void =>
-      void told.push([what, ...details.map((one) => (one instanceof Error ? one.message : String(one)))].join(" ").trim());
+      void told.push(
+        [what, ...details.map((one) => (one instanceof Error ? one.message : String(one)))].join(" ").trim(),
+      );
   const owner: ChannelOwner = {
     clock: systemClock,
     onMessage: tell("message"),

@@ -22,7 +22,10 @@ interface Scene {
   timers: number[];
 }
 
-function scene(options: Partial<ConnectionDrainOptions> = {}, initially = { idle: true, reading: true }): Scene {
+function scene(
+  options: Partial<ConnectionDrainOptions> = {},
+  initially = { idle: true, reading: true },
+): Scene {
   const time = new VirtualTime();
   const done: string[] = [];
   const timers: number[] = [];
@@ -57,7 +60,13 @@ function scene(options: Partial<ConnectionDrainOptions> = {}, initially = { idle
       });
     },
   };
-  return { ending: new Ending({ ...OPTIONS, ...options }, target, clock, initially), time, done, target, timers };
+  return {
+    ending: new Ending({ ...OPTIONS, ...options }, target, clock, initially),
+    time,
+    done,
+    target,
+    timers,
+  };
 }
 
 describe("what the machine asks for", () => {
@@ -117,7 +126,10 @@ describe("the machine is woken", () => {
   });
 
   test("earlier when something new is due before, and never later than a timer can wait", async () => {
-    const { ending, timers, done, time } = scene({ patience: 2 * MAX_TIMEOUT, barrierTimeout: 2 * MAX_TIMEOUT });
+    const { ending, timers, done, time } = scene({
+      patience: 2 * MAX_TIMEOUT,
+      barrierTimeout: 2 * MAX_TIMEOUT,
+    });
     ending.setIdle(false);
     ending.dispatch({ type: "drain" });
     expect(timers).toEqual([MAX_TIMEOUT]);

@@ -20,7 +20,11 @@ interface Given {
   inflate?: (payload: string) => string | NodeJS.ErrnoException;
 }
 
-function scene({ limit = {}, textAsBytes = false, inflate = (payload) => `inflated ${payload}` }: Given = {}): Scene {
+function scene({
+  limit = {},
+  textAsBytes = false,
+  inflate = (payload) => `inflated ${payload}`,
+}: Given = {}): Scene {
   const log: string[] = [];
   let wanted = 0;
   const consumer: Consumer = {

@@ -37,7 +37,10 @@ describe("an opening handshake over HTTP/1.1", () => {
   });
 
   test("is accepted with the key's answer of RFC 6455 §1.3, and what was agreed on", async () => {
-    const { handshake, socket, stream } = await shake([...HANDSHAKE, "Sec-WebSocket-Protocol: chat, superchat"]);
+    const { handshake, socket, stream } = await shake([
+      ...HANDSHAKE,
+      "Sec-WebSocket-Protocol: chat, superchat",
+    ]);
     const noDelay: boolean[] = [];
     Object.assign(stream, { setNoDelay: (on: boolean) => noDelay.push(on) });
     expect(handshake.read()).toMatchObject({ protocols: ["chat", "superchat"] });

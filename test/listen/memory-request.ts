@@ -29,7 +29,9 @@ export async function parsed(lines: readonly string[], behind = ""): Promise<Par
   onTestFinished(() => void socket.destroy());
   const result = new Promise<Parsed>((resolve) => {
     parser.on("upgrade", (request, stream, head) => resolve({ request, stream, socket, head }));
-    parser.on("request", (request) => resolve({ request, stream: request.socket, socket, head: Buffer.alloc(0) }));
+    parser.on("request", (request) =>
+      resolve({ request, stream: request.socket, socket, head: Buffer.alloc(0) }),
+    );
   });
   parser.emit("connection", socket);
   socket.receive(`${lines.join("\r\n")}\r\n\r\n${behind}`);

@@ -18,7 +18,8 @@ function answer(socket: MemorySocket): string {
   return Buffer.concat(socket.writes.flat()).toString();
 }
 
-const closed = (socket: MemorySocket): Promise<unknown> => new Promise((resolve) => socket.once("close", resolve));
+const closed = (socket: MemorySocket): Promise<unknown> =>
+  new Promise((resolve) => socket.once("close", resolve));
 
 describe("a refusal", () => {
   test("is an HTTP answer with a sentence, and FIN behind it", async () => {

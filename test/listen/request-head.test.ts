@@ -20,7 +20,14 @@ describe("the head of a request", () => {
   });
 
   test("has what came several times as one string, also the one header that Node gives as a list", async () => {
-    const lines = ["X-Same: 1", "X-Same: 2", "Cookie: a=1", "Cookie: b=2", "Set-Cookie: c=3", "Set-Cookie: d=4"];
+    const lines = [
+      "X-Same: 1",
+      "X-Same: 2",
+      "Cookie: a=1",
+      "Cookie: b=2",
+      "Set-Cookie: c=3",
+      "Set-Cookie: d=4",
+    ];
     const { request } = await parsed([...HANDSHAKE, ...lines]);
     const { headers } = headOf(request);
     expect(headers).toMatchObject({ "x-same": "1, 2", cookie: "a=1; b=2", "set-cookie": "c=3, d=4" });
