@@ -18,7 +18,10 @@ interface Opened {
 }
 
 /** A channel on a socket in memory that reads, and writes down what it tells. */
-function open({ head = Buffer.alloc(0), compressed = false } = {}): Opened {
+function open({
+  head = Buffer.alloc(0),
+  compressed = false,
+}: { head?: Buffer; compressed?: boolean } = {}): Opened {
   const socket = new MemorySocket({ allowHalfOpen: true });
   onTestFinished(() => void socket.destroy());
   const told: string[] = [];
@@ -237,6 +240,7 @@ describe("the end of what goes out", () => {
     channel.send("last words");
     channel.flushAndEnd();
     channel.close(1000, "");
+    expect([channel.closeSent, channel.ping()]).toEqual([true, 0]);
     receive({ opcode: Opcode.ping, payload: "you" });
     await socket.sentEnd();
     expect(framesTo(socket)).toEqual(["text last words"]);

@@ -180,6 +180,26 @@ describe("the machine is told", () => {
     expect(done.length).toBeGreaterThan(1);
   });
 
+  test("of quiet once: that it is idle still does not begin it anew", async () => {
+    const { ending, time, done } = scene({ quiet: 100 });
+    ending.dispatch({ type: "drain" });
+    ending.dispatch({ type: "pong", nonce: 1 });
+    time.at(60, () => ending.setIdle(true));
+    await time.run();
+    expect(done).toEqual(["0: ping", "100: cut"]);
+  });
+
+  test("of nothing that waits when nothing does: the peer gets no more time, and FIN in the end", async () => {
+    const { ending, time, done } = scene({ closeTimeout: 1_000 });
+    ending.dispatch({ type: "drain" });
+    ending.dispatch({ type: "close", code: 1000, reason: "" });
+    ending.noteAccepted(0);
+    done.length = 0;
+    time.at(500, () => ending.noteWritten(0));
+    await time.run();
+    expect(done[0]).toBe("1000: fin");
+  });
+
   test("of what waits to be sent when it begins to, moves, and no longer does", async () => {
     const { ending, time, done } = scene({ closeTimeout: 1_000 });
     ending.dispatch({ type: "drain" });

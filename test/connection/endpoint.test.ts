@@ -146,7 +146,11 @@ describe("the account of a connection", () => {
     socket.destroy();
     await rest();
     expect(endpoint.account()).toMatchObject({
-      ...{ remoteAddress: "192.0.2.1", end: "forced", queued: 2, running: 2, unsentBytes: 8 },
+      remoteAddress: "192.0.2.1",
+      end: "forced",
+      queued: 2,
+      running: 2,
+      unsentBytes: 8,
       handlerRuns: true,
     });
     expect(tally).toMatchObject({ served: 0, abandoned: 3 });

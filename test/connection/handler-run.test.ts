@@ -1,6 +1,6 @@
 /** One run of a handler over a connection, on a socket in memory. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import type { ConnectionEvent, DropEvent } from "../../src/connection/diagnostics.js";
 import type { Connection } from "../../src/connection/handler.js";
 import { gate } from "../tools/serve.js";
@@ -41,8 +41,7 @@ describe("a handler's run", () => {
   });
 
   test("that returns closes with 1000, also when what it returns is no promise", async () => {
-    const thenable = { then: (resolve: () => void) => resolve() };
-    for (const handler of [() => 7, async () => {}, () => thenable]) {
+    for (const handler of [() => 7, () => undefined, async () => {}]) {
       const { socket, errors } = loneHandler(handler);
       await rest();
       expect(errors).toEqual([]);
@@ -112,10 +111,12 @@ describe("`waitUntil`", () => {
 
   test("of a promise that is given when all is settled disturbs nothing", async () => {
     let connection: Connection | undefined;
-    const { socket } = loneHandler((opened) => void (connection = opened));
+    const { endpoint, socket } = loneHandler((opened) => void (connection = opened));
     await rest();
+    const settled = vi.spyOn(endpoint, "settled");
     connection!.waitUntil(Promise.resolve());
     await rest();
+    expect(settled).not.toHaveBeenCalled();
     expect(framesTo(socket)).toEqual(["close 1000 "]);
   });
 });

@@ -94,7 +94,7 @@ export function loneEndpoint<Taker extends Consumer>(
 }
 
 /** Who connects, where it does not matter. */
-export const GUEST = {
+const GUEST = {
   request: { method: "GET", url: "/", httpVersion: "1.1", headers: {} },
   requestIsShared: true,
   protocol: "",

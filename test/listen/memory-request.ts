@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage } from "node:http";
 import type { Duplex } from "node:stream";
 import { onTestFinished } from "vitest";
 import { MemorySocket } from "../tools/memory-socket.js";
+import { asking } from "./recording-owner.js";
 
 export interface Parsed {
   request: IncomingMessage;
@@ -12,15 +13,6 @@ export interface Parsed {
   /** What came behind the request. */
   head: Buffer;
 }
-
-export const HANDSHAKE = [
-  "GET /chat?room=1 HTTP/1.1",
-  "Host: localhost",
-  "Upgrade: websocket",
-  "Connection: Upgrade",
-  "Sec-WebSocket-Version: 13",
-  "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-];
 
 /** A request by its lines; with `Upgrade` and `Connection` among them it is one to be upgraded. */
 export async function parsed(lines: readonly string[], behind = ""): Promise<Parsed> {
@@ -37,3 +29,6 @@ export async function parsed(lines: readonly string[], behind = ""): Promise<Par
   socket.receive(`${lines.join("\r\n")}\r\n\r\n${behind}`);
   return result;
 }
+
+/** The handshake of a client. */
+export const HANDSHAKE = asking("/chat?room=1");

@@ -80,8 +80,11 @@ describe("a refusal", () => {
     onTestFinished(() => void unsubscribe("lastcall:upgrade", listener));
     const { refusals, socket } = refused(unavailable(CLOSING));
     refusals.refuse(socket, { status: 404, message: "" });
+    const gone = new MemorySocket();
+    gone.destroy();
+    refusals.refuse(gone, { status: 404, message: "" });
+    expect(refusals.open).toBe(1);
     socket.destroy();
-    refusals.refuse(socket, { status: 404, message: "" });
     expect(events).toEqual([{ event: "refused", status: 503 }]);
     await closed(socket);
   });
