@@ -239,8 +239,8 @@ describe("the end of what goes out", () => {
     const { channel, socket, receive } = open();
     channel.send("last words");
     channel.flushAndEnd();
-    channel.close(1000, "");
     expect([channel.closeSent, channel.ping()]).toEqual([true, 0]);
+    channel.close(1000, "");
     receive({ opcode: Opcode.ping, payload: "you" });
     await socket.sentEnd();
     expect(framesTo(socket)).toEqual(["text last words"]);

@@ -167,6 +167,7 @@ describe("the account of a connection", () => {
     const cut = open();
     cut.endpoint.cutInput();
     cut.endpoint.settled(false);
+    await rest();
     cut.endpoint.force();
     expect(cut.endpoint.account()).toMatchObject({ handlerRuns: false });
   });
@@ -210,9 +211,12 @@ describe("a shutdown", () => {
 
   test("does not take a Pong for quiet behind messages of the same chunk", async () => {
     const time = new VirtualTime();
-    const { endpoint, peer } = open({ clock: time.clock });
+    // Where quiet takes no time, the Pong alone would be the end.
+    const { endpoint, peer } = open({ clock: time.clock, drain: { quiet: 0 } });
     endpoint.drain();
     time.at(10, () => peer.frames({ opcode: Opcode.text, payload: "work" }, pong(1)));
+    let cutAtPong: boolean | undefined;
+    time.at(11, () => (cutAtPong = endpoint.machine!.state !== "draining"));
     time.at(1_000, () => {
       expect(endpoint.consumer.calls.end).toBe(0);
       endpoint.consumer.finish();
@@ -220,6 +224,16 @@ describe("a shutdown", () => {
     });
     await time.run();
     expect(endpoint.consumer.started).toEqual(["work"]);
+    expect(cutAtPong).toBe(false);
+  });
+
+  test("counts what is in hand of a consumer that has settled as served", async () => {
+    const { endpoint, peer, tally } = open({ concurrency: 2 });
+    await rest();
+    peer.send("one", "two", "three");
+    await rest();
+    endpoint.settled(false);
+    expect(tally).toMatchObject({ served: 2, handedBack: 1 });
   });
 
   test("hands back what waits at last call, and counts what comes behind the cut", async () => {

@@ -86,6 +86,20 @@ describe("`waitUntil`", () => {
     expect([endpoint.consumer.pending, framesTo(socket)]).toEqual([0, ["close 1000 "]]);
   });
 
+  test("tells the connection each time that more or less is pending", async () => {
+    const { endpoint } = loneHandler(() => new Promise(() => {}));
+    const told: number[] = [];
+    const changed = vi
+      .spyOn(endpoint, "changed")
+      .mockImplementation(() => told.push(endpoint.consumer.pending));
+    const { connection } = endpoint.consumer;
+    connection.waitUntil(Promise.resolve());
+    connection.waitUntil(Promise.reject(new Error("on purpose")));
+    await rest();
+    expect(told).toEqual([1, 2, 1, 0]);
+    changed.mockRestore();
+  });
+
   test("reports what fails, and the handler's own outcome rules the Close", async () => {
     const error = new Error("in the background");
     const { socket, errors } = loneHandler((connection) => connection.waitUntil(Promise.reject(error)));

@@ -7,7 +7,7 @@ import { Endpoint, type EndpointHost } from "../../src/connection/endpoint.js";
 import type { Handler } from "../../src/connection/handler.js";
 import { HandlerRun } from "../../src/connection/handler-run.js";
 import type { ConnectionOptions } from "../../src/connection/options.js";
-import { drainDefaults } from "../../src/drain/options.js";
+import { drainDefaults, type DrainOptions } from "../../src/drain/options.js";
 import type { DrainReport } from "../../src/drain/report.js";
 import { defaults } from "../../src/index.js";
 import { Opcode } from "../../src/wire/frame.js";
@@ -35,6 +35,7 @@ export interface LoneOptions extends Partial<Omit<ConnectionOptions, "decoding">
   compression?: Compression | undefined;
   draining?: boolean;
   clock?: Clock;
+  drain?: Partial<DrainOptions>;
 }
 
 let connections = 0;
@@ -42,7 +43,14 @@ let connections = 0;
 /** Such an endpoint, begun and reading. It is over after the test, whatever the test did. */
 export function loneEndpoint<Taker extends Consumer>(
   makeConsumer: (endpoint: Endpoint) => Taker,
-  { textAsBytes = false, compression, draining = false, clock = systemClock, ...options }: LoneOptions = {},
+  {
+    textAsBytes = false,
+    compression,
+    draining = false,
+    clock = systemClock,
+    drain = {},
+    ...options
+  }: LoneOptions = {},
 ): Lone<Taker> {
   const socket = new MemorySocket({ allowHalfOpen: true });
   const tally = { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 };
@@ -57,7 +65,7 @@ export function loneEndpoint<Taker extends Consumer>(
       ...options,
     },
     clock,
-    connectionDrain: { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000 },
+    connectionDrain: { ...drainDefaults, ...drain, closeReplyTimeout: 5_000, goneTimeout: 30_000 },
     tally,
     draining,
     connectionClosed: () => (isOver = true),

@@ -1,6 +1,6 @@
 /** A caller's HTTP server: what of it is ours, and how plain HTTP goes down with us. Who comes in is in memory. */
 import { createServer, type Server, type ServerResponse } from "node:http";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { HttpHostListener } from "../../src/listen/http-host.js";
 import { answer, asking, come, RecordingOwner } from "./recording-owner.js";
 
@@ -125,8 +125,12 @@ describe("plain HTTP", () => {
     const { server, responses } = await host();
     const { listener } = await claim(server);
     const socket = come(server);
+    // What Node does since version 26 to who has not asked for anything.
+    vi.spyOn(server, "closeIdleConnections").mockImplementation(() => void socket.destroy());
+    onTestFinished(() => void vi.restoreAllMocks());
     listener.stopAcceptingNow();
     expect(socket.destroyed).toBe(false);
+    vi.restoreAllMocks();
     socket.receive(`${PLAIN.join("\r\n")}\r\n\r\n`);
     await turn();
     responses[0]!.end("served");

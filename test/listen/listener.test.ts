@@ -73,6 +73,7 @@ describe("a caller's server", () => {
   test("that was closed is an error at once, and so is one that is closed while it is waited for", async () => {
     const server = await listening();
     server.close();
+    await once(server, "close");
     await expect(untilListening(server, never)).rejects.toEqual(closedError);
     const meanwhile = createServer();
     const wait = untilListening(meanwhile, never);

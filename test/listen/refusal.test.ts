@@ -110,13 +110,16 @@ describe("who was refused", () => {
   test("gets a second to read the answer and to end TCP", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
+    const quick = refused(unavailable(CLOSING));
+    quick.socket.destroy();
+    await closed(quick.socket);
+    expect(vi.getTimerCount()).toBe(0);
     const { socket } = refused(unavailable(CLOSING));
     vi.advanceTimersByTime(999);
     expect(socket.destroyed).toBe(false);
     vi.advanceTimersByTime(1);
     expect(socket.destroyed).toBe(true);
     await closed(socket);
-    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("is gone at once when all are destroyed", async () => {

@@ -32,6 +32,10 @@ describe("a server's connections", () => {
 describe("a broadcast", () => {
   test("goes to all that are open, or those that are picked, and says how many took it", async () => {
     const seen: Connection[] = [];
+    const drops: unknown[] = [];
+    const listener = (event: unknown): void => void drops.push(event);
+    subscribe("lastcall:drop", listener);
+    onTestFinished(() => void unsubscribe("lastcall:drop", listener));
     const { server, open } = await door((connection) => {
       seen.push(connection);
       return forever();
@@ -46,6 +50,8 @@ describe("a broadcast", () => {
       ["text to all", "binary 01"],
       ["close 1000 "],
     ]);
+    // Who is on his way out is passed over: that is no drop.
+    expect(drops).toEqual([]);
   });
 
   test("is not taken by a connection whose outbox is over its limit, which ends as with `send`", async () => {
