@@ -7,7 +7,9 @@ import { framesTo, rest } from "../connection/lone-endpoint.js";
 import { door } from "../tools/memory-door.js";
 import { gate } from "../tools/serve.js";
 
-const forever = (): Promise<never> => new Promise(() => {});
+/** A handler that waits until nobody hears it any more. */
+const untilUnheard = (connection: Connection): Promise<unknown> =>
+  new Promise((resolve) => connection.signal.addEventListener("abort", resolve));
 
 describe("a server's connections", () => {
   test("are those whose handler has not settled or whose socket is open, as handlers see them", async () => {
@@ -38,7 +40,7 @@ describe("a broadcast", () => {
     onTestFinished(() => void unsubscribe("lastcall:drop", listener));
     const { server, open } = await door((connection) => {
       seen.push(connection);
-      return forever();
+      return untilUnheard(connection);
     });
     const sockets = [await open(), await open(), await open()];
     seen[2]!.close();
@@ -55,7 +57,7 @@ describe("a broadcast", () => {
   });
 
   test("is not taken by a connection whose outbox is over its limit, which ends as with `send`", async () => {
-    const { server, open } = await door(forever, { outboxLimit: 100, highWaterMark: 50 });
+    const { server, open } = await door(untilUnheard, { outboxLimit: 100, highWaterMark: 50 });
     const [full, well] = [await open(), await open()];
     full.holdWrites();
     expect(server.broadcast("x".repeat(200))).toBe(2);
@@ -64,7 +66,7 @@ describe("a broadcast", () => {
   });
 
   test("of what is no message is refused before anybody gets anything", async () => {
-    const { server, open } = await door(forever);
+    const { server, open } = await door(untilUnheard);
     const socket = await open();
     expect(() => server.broadcast(7 as never)).toThrow(
       expect.objectContaining({ option: "A message" }) as Error,
@@ -104,7 +106,7 @@ describe("an error of a handler", () => {
 
 describe("`run`", () => {
   test("serves until its signal says otherwise, and lets go of it", async () => {
-    const server = createServer(forever);
+    const server = createServer(untilUnheard);
     const shutdown = new AbortController();
     const running = server.run({ listen: { port: 0, host: "127.0.0.1" }, shutdown: shutdown.signal });
     while (server.state !== "listening") await rest();
@@ -115,7 +117,7 @@ describe("`run`", () => {
 
   test("never listens with a signal that came before", async () => {
     for (const signals of [{ shutdown: AbortSignal.abort() }, { close: AbortSignal.abort() }]) {
-      const server = createServer(forever);
+      const server = createServer(untilUnheard);
       expect(await server.run({ listen: { port: 0 }, ...signals })).toMatchObject({
         connections: { total: 0 },
       });
@@ -124,7 +126,7 @@ describe("`run`", () => {
   });
 
   test("without a place to listen has nothing to run", async () => {
-    const server = createServer(forever);
+    const server = createServer(untilUnheard);
     await expect(server.run()).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
     await server.close();
   });
