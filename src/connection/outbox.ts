@@ -193,6 +193,7 @@ export class Outbox {
    * sends message by message. Called with an error when it never will.
    */
   whenSent(onSent: OnSent): void {
+    if (this.#bufferedMessages === 0) return onSent();
     const waiting = { messages: this.#sentMessages + this.#bufferedMessages, onSent };
     if (this.#waitingForSent.length === 0) this.#waitingForSent = [waiting];
     else this.#waitingForSent.push(waiting);

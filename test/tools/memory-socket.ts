@@ -26,10 +26,11 @@ export class MemorySocket extends Duplex {
     this.push(null);
   }
 
-  /** From here on no write is taken, as with a peer that does not read, until it is released. */
-  holdWrites(): { release: () => void } {
+  /** From here on no write is taken, as with a peer that does not read: until it is released, or each by `take`. */
+  holdWrites(): { take: () => void; release: () => void } {
     this.#held = [];
     return {
+      take: () => this.#held?.shift()?.(),
       release: () => {
         const held = this.#held ?? [];
         this.#held = undefined;

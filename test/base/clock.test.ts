@@ -1,0 +1,64 @@
+import { once } from "node:events";
+import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { MAX_TIMEOUT, now, systemClock } from "../../src/base/clock.js";
+
+describe("the system's clock", () => {
+  test("calls back when the time is over, and not for a call that was taken back", () => {
+    vi.useFakeTimers();
+    onTestFinished(() => void vi.useRealTimers());
+    const called: string[] = [];
+    systemClock.after(100, () => called.push("after 100"));
+    const second = systemClock.after(200, () => called.push("after 200"));
+    const third = systemClock.after(300, () => called.push("after 300"));
+    systemClock.cancel(second);
+    systemClock.cancel(undefined);
+    vi.advanceTimersByTime(99);
+    expect(called).toEqual([]);
+    vi.advanceTimersByTime(301);
+    expect(called).toEqual(["after 100", "after 300"]);
+    systemClock.cancel(third);
+  });
+
+  test("tells the time of one monotonic clock in milliseconds", () => {
+    const [before, during, after] = [performance.now(), [systemClock.now(), now()], performance.now()];
+    for (const time of during) {
+      expect(time).toBeGreaterThanOrEqual(before);
+      expect(time).toBeLessThanOrEqual(after);
+    }
+  });
+
+  test("calls back after the poll when what lay in the kernel has been read", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    const [socket] = (await once(server, "connection")) as [Socket];
+    server.close();
+    onTestFinished(() => {
+      client.destroy();
+      socket.destroy();
+    });
+    await once(client, "ready");
+    const order: string[] = [];
+    socket.on("data", () => order.push("read"));
+    // In the phase of timers, before the loop looks at its sockets: as a timer of a drain does.
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    client.write("on the way already");
+    await new Promise<void>((resolve) =>
+      systemClock.afterPoll(() => {
+        order.push("after the poll");
+        resolve();
+      }),
+    );
+    expect(order).toEqual(["read", "after the poll"]);
+  });
+
+  test("can wait for as long as MAX_TIMEOUT says, and no longer", () => {
+    const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => {});
+    onTestFinished(() => warn.mockRestore());
+    clearTimeout(setTimeout(() => {}, MAX_TIMEOUT));
+    expect(warn).not.toHaveBeenCalled();
+    clearTimeout(setTimeout(() => {}, MAX_TIMEOUT + 1));
+    expect(warn).toHaveBeenCalledOnce();
+  });
+});

@@ -1,0 +1,35 @@
+import { describe, expect, test } from "vitest";
+import { bytesOf } from "../../src/connection/bytes.js";
+
+const memory = Uint8Array.from([0, 1, 2, 3, 4, 5, 6, 7]).buffer;
+
+describe("the bytes of a message", () => {
+  test.for([
+    ["a Buffer", Buffer.from(memory, 2, 4), [2, 3, 4, 5]],
+    ["a typed array", new Uint16Array(memory, 2, 2), [2, 3, 4, 5]],
+    ["a DataView", new DataView(memory, 2, 4), [2, 3, 4, 5]],
+    ["an ArrayBuffer", memory, [0, 1, 2, 3, 4, 5, 6, 7]],
+  ] as const)("of %s are a view of the same memory, no more and no less of it", ([, data, expected]) => {
+    const bytes = bytesOf(data);
+    expect([...bytes]).toEqual(expected);
+    expect(bytes.buffer).toBe(memory);
+  });
+
+  test("that are a Uint8Array already are that very object", () => {
+    const bytes = new Uint8Array(memory, 1, 2);
+    expect(bytesOf(bytes)).toBe(bytes);
+  });
+
+  test("of memory that threads share are a view of it too", () => {
+    const shared = new SharedArrayBuffer(4);
+    const bytes = bytesOf(shared as never);
+    new Uint8Array(shared)[3] = 9;
+    expect([...bytes]).toEqual([0, 0, 0, 9]);
+  });
+
+  test.for([undefined, null, 7, [1, 2], { length: 2 }, new Date(0)])("cannot be had of %s", (given) => {
+    expect(() => bytesOf(given as never)).toThrow(
+      expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "A message" }) as Error,
+    );
+  });
+});

@@ -1,0 +1,88 @@
+import { closeSync, openSync } from "node:fs";
+import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
+import { createServer as createNetServer } from "node:net";
+import { join } from "node:path";
+import { createServer as createTlsServer } from "node:tls";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { HttpHostListener } from "../../src/listen/http-host.js";
+import { listenerFor, type ListenTarget } from "../../src/listen/listen-target.js";
+import type { Listener } from "../../src/listen/listener.js";
+import { Refusals } from "../../src/listen/refusal.js";
+import { SocketListener } from "../../src/listen/socket-listener.js";
+import { scratch } from "../tools/scratch.js";
+
+const owner = {
+  refusals: new Refusals(() => {}),
+  onUpgrade: () => {},
+  onListenerError: () => {},
+  onGuestGone: () => {},
+};
+
+function listener(target: unknown, path?: string): Listener {
+  return listenerFor(target as ListenTarget, owner, { path, handshakeTimeout: 1_000 });
+}
+
+describe("what listen() takes", () => {
+  test("is an HTTP server, encrypted or not: then its upgrades to our path are ours", () => {
+    for (const server of [createHttpServer(), createHttpsServer()]) {
+      const made = listener(server, "/chat");
+      expect(made).toBeInstanceOf(HttpHostListener);
+      expect((made as HttpHostListener).path).toBe("/chat");
+    }
+  });
+
+  test("is a server of net or tls: then all of its sockets are ours", () => {
+    for (const server of [createNetServer(), createTlsServer()]) {
+      expect(listener(server)).toBeInstanceOf(SocketListener);
+      expect(server.listenerCount("connection")).toBeGreaterThan(0);
+    }
+  });
+
+  test("is a port or a path: then it is a socket of ours, at just that place", async () => {
+    const path = `${scratch()}/socket`;
+    for (const [target, expected] of [
+      [0, expect.objectContaining({ port: expect.any(Number) as number }) as unknown],
+      [
+        { port: 0, host: "127.0.0.1" },
+        expect.objectContaining({ address: "127.0.0.1", family: "IPv4" }) as unknown,
+      ],
+      [{ path }, path],
+    ] as const) {
+      const made = listener(target);
+      expect(await made.open()).toEqual(expected);
+      expect(made.address()).toEqual(expected);
+      await made.destroy();
+      expect(made.address()).toBe(null);
+    }
+  });
+
+  test.for([
+    -1,
+    65_536,
+    1.5,
+    NaN,
+    "8080",
+    {},
+    { port: "8080" },
+    { port: 65_536 },
+    { path: "" },
+    { path: 7 },
+    { port: -1, path: "/tmp/socket" },
+    { fd: -1 },
+    { fd: 1.5 },
+    { host: "127.0.0.1" },
+  ])("is not %j, and says so at once", (target) => {
+    expect(() => listener(target)).toThrow(
+      expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen" }) as Error,
+    );
+  });
+
+  test("is not a descriptor of something that cannot listen", async () => {
+    const fd = openSync(join(scratch(), "file"), "w");
+    onTestFinished(() => closeSync(fd));
+    const made = listener({ fd });
+    await expect(made.open()).rejects.toMatchObject({ code: "LASTCALL_INVALID_OPTION", option: "fd" });
+    await made.destroy();
+  });
+});
