@@ -1,6 +1,7 @@
 /** Any events in any order, also such as no connection ever sees: the machine keeps its own laws. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { ConnectionDrain, FORCED_FLUSH_TIMEOUT } from "../../src/drain/connection.js";
 import type { ConnectionDrainOptions, DrainAction, DrainEvent, DrainState } from "../../src/drain/events.js";
 
@@ -115,7 +116,7 @@ function take(run: Run, event: DrainEvent): void {
 const initially = fc.record({ idle: fc.boolean(), reading: fc.boolean() });
 
 describe("whatever events come, in whatever order", () => {
-  const runs = { numRuns: 20_000 };
+  const runs = { numRuns: repetitions.events };
 
   it("the state only moves forward", () => {
     fc.assert(

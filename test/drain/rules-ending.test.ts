@@ -1,13 +1,14 @@
 /** The rules of the contract about how it all ends, on random peers in virtual time. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { FORCED_FLUSH_TIMEOUT } from "../../src/drain/connection.js";
 import { anyConnection, anyWorld, crowdedWorld, loyalWorld, type OneWorld } from "./arbitraries.js";
 import type { VirtualConnection } from "./virtual-connection.js";
 import { goodPeer } from "./virtual-peer.js";
 import { runWorld, World } from "./world.js";
 
-const RUNS = { numRuns: 1_500 };
+const RUNS = { numRuns: repetitions.worlds };
 
 function run(script: OneWorld): { connection: VirtualConnection; world: World } {
   const world = runWorld(script);

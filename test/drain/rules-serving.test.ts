@@ -1,11 +1,12 @@
 /** The rules of the contract about what is served and what is sent, on random peers in virtual time. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { anyWorld, LIVELY, loyalWorld, type OneWorld } from "./arbitraries.js";
 import type { VirtualConnection } from "./virtual-connection.js";
 import { runWorld } from "./world.js";
 
-const RUNS = { numRuns: 1_500 };
+const RUNS = { numRuns: repetitions.worlds };
 
 function run(script: OneWorld): VirtualConnection {
   return runWorld(script).connections[0]!;

@@ -14,13 +14,14 @@ import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasHaproxy, hasNginx, hasOpenssl, python } from "../tools/debian.js";
 import { startDelayingProxy } from "../tools/delaying-proxy.js";
 import { drillSmall, failedRuns, fixture, outcomeOf } from "../tools/drill.js";
+import { repetitions } from "../tools/effort.js";
 import { startHaproxy, startNginx } from "../tools/proxy.js";
 import { startNode } from "../tools/run-process.js";
 import { scratch } from "../tools/scratch.js";
 import { ms } from "../tools/timing.js";
 
 /** How often each profile is played with our own server: a lifecycle is trusted after 20 times in a row. */
-const REPEATS = Number(process.env["DRILL_REPEATS"] ?? 1);
+const REPEATS = repetitions.drills;
 
 /** So many drills at the same time: they mostly wait. */
 const LANES = 5;
