@@ -32,10 +32,10 @@ async function onEveryWay(scene: Scene, times: number, runsAtOnce: number): Prom
 /** Many processes and proxies start in one test; the limit is for a machine that has much else to do. */
 const LIMIT = { timeout: ms(120_000) };
 
-it.each(scenes)("%s, on every way", LIMIT, (_, scene) => onEveryWay(scene, FEW, 12));
+it.each(scenes)("%s, on every way", LIMIT, (_, scene) => onEveryWay(scene, FEW, 13));
 
 it.each(byTitle(longQuiet))("%s, on every way", LIMIT, (_, scene) => onEveryWay(scene, FEW, 21));
 
 it.each(byTitle(terminated))("%s, on every way", LIMIT, (_, scene) =>
-  onEveryWay(scene, repetitions.processesPerWay, 6),
+  onEveryWay(scene, repetitions.processesPerWay, 7),
 );

@@ -42,6 +42,11 @@ const table = {
   runsPerWay: { what: "runs of a scene on each other way in", quick: 1, full: 3, variable: "RUNS_PER_WAY" },
   processesPerWay: { what: "processes told to stop on each other way in", quick: 1, full: 2 },
   forced: { what: "processes told twice or three times, a test", quick: 5, full: 10 },
+  profilesPerWay: {
+    what: "profiles of the drill on each network, behind each proxy, over TLS, in Python",
+    quick: 5,
+    full: 13,
+  },
   drills: { what: "drills of our server, a profile", quick: 1, full: 3, variable: "DRILL_REPEATS" },
   idleConnections: { what: "idle connections that go down in paced order", quick: 2_500, full: 10_000 },
   activeConnections: {
