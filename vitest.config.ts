@@ -1,17 +1,64 @@
 import { defineConfig } from "vitest/config";
 
+/**
+ * What judges no time: pure code, pages, and processes of which the end is looked at. All else has the machine for
+ * itself, so that a new file is on the safe side.
+ */
+const TIMELESS = [
+  "test/base/**",
+  "test/cli/**",
+  "test/connection/!(back-pressure|compression-drain|connection|lingering|work).test.ts",
+  "test/docs/**",
+  "test/drain/**",
+  "test/drill/!(fair).test.ts",
+  "test/drill/{report,servers}/**",
+  "test/examples/**",
+  "test/hosts/{fastify,nest}.test.ts",
+  "test/house.test.ts",
+  "test/interop/conformance/**",
+  "test/listen/{compression-offer,early-bytes,hosts-refused,hosts-upgrades,http1-handshake,listen-target}.test.ts",
+  "test/listen/{refusal,request-head,socket-file,upgrade}.test.ts",
+  "test/package/exports.test.ts",
+  "test/server/{option-checks,options,premises}.test.ts",
+  "test/types/**",
+  "test/virtual/**",
+  "test/wire/**",
+].map((path) => path.replace(/\/\*\*$/, "/**/*.test.ts"));
+
+/** It packs, installs and runs other Node versions: `npm run test:package`. */
+const APART = "test/package/tarball.test.ts";
+
 export default defineConfig({
   test: {
-    include: ["test/**/*.test.ts"],
-    // It packs, installs and runs other Node versions: `npm run test:package`.
-    exclude: ["test/package/tarball.test.ts"],
     setupFiles: ["test/tools/open-handles.ts"],
-    // One file at a time, each in a process of its own: a fuzzer beside it would make a test of timing lie.
+    // Each file in a process of its own.
     pool: "forks",
-    fileParallelism: false,
     testTimeout: 30_000,
     hookTimeout: 30_000,
     teardownTimeout: 5_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "timeless",
+          include: TIMELESS,
+          // As many at a time as there are cores.
+          maxWorkers: "100%",
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "alone",
+          include: ["test/**/*.test.ts"],
+          exclude: [...TIMELESS, APART],
+          // One at a time, and nothing beside it: a fuzzer there would make a test of timing lie.
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
+        },
+      },
+    ],
     coverage: {
       provider: "v8",
       include: ["src/**/*.ts"],

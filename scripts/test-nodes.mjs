@@ -2,7 +2,7 @@
  * `npm run test:nodes`: the suite on each Node that the package supports, one after the other. Numbers in the
  * arguments choose among them, the others go to vitest: `npm run test:nodes -- 24 26 test/server`.
  *
- * That Node runs vitest, and with it all processes that tests start. Coverage belongs to `npm test`.
+ * That Node runs vitest, and with it all processes that tests start. Repeated is as often as `npm test` does.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
@@ -34,9 +34,6 @@ const EXCLUDED = [
   "test/drill/report/**",
   "test/scale/drill.test.ts",
 ];
-
-/** Fewer repetitions than `npm test` has: here the question is whether it works at all on that Node. */
-const FEWER = { FUZZ_STREAMS: "50000", STORIES: "300", SCENARIO_RUNS: "10", RUNS_PER_WAY: "1" };
 
 const args = process.argv.slice(2);
 const chosen = args.filter((arg) => /^\d+$/.test(arg));
@@ -76,13 +73,13 @@ async function test(line) {
       ...EXCLUDED.map((path) => `--exclude=${path}`),
       "--reporter=default",
       "--reporter=json",
+      "--reporter=./test/tools/effort-reporter.ts",
       `--outputFile.json=${results}`,
       ...forVitest,
     ],
     {
       stdio: "inherit",
       env: {
-        ...FEWER,
         ...process.env,
         PATH: `${dirname(node)}${delimiter}${process.env["PATH"]}`,
       },

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { ms } from "./tools/timing.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folders = [
@@ -257,7 +258,7 @@ describe("a test file that leaves something open", () => {
     "unreferenced by others": `setTimeout(() => {}, 60_000).unref();`,
   };
 
-  it("fails, and one that closes in time does not", () => {
+  it("fails, and one that closes in time does not", { timeout: ms(120_000) }, () => {
     const tree = join(scratch, "open-handles");
     mkdirSync(join(tree, "src"), { recursive: true });
     for (const [name, body] of Object.entries({ ...left, ...closed })) {

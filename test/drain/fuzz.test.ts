@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EndingMachine, FORCED_FLUSH_TIMEOUT } from "../../src/drain/ending-machine.js";
 import type { EndingOptions, EndingAction, EndingEvent, EndingState } from "../../src/drain/events.js";
+import { repetitions } from "../tools/effort.js";
 
 const ORDER: readonly EndingState[] = [
   "open",
@@ -111,7 +112,7 @@ function take(run: Run, event: EndingEvent): void {
 const initially = fc.record({ idle: fc.boolean(), reading: fc.boolean() });
 
 describe("whatever events come, in whatever order", () => {
-  const runs = { numRuns: 20_000 };
+  const runs = { numRuns: repetitions.events };
 
   it("the state only moves forward", () => {
     fc.assert(

@@ -261,7 +261,7 @@ describe("a server that does not start", () => {
     expectError(
       code,
       /accepts connections but does not answer a WebSocket handshake\. Is it a WebSocket server, and the right port\?$/,
-      strange("says nothing", { startTimeout: ms(500) }),
+      strange("says nothing", { startTimeout: ms(1_500) }),
     ));
 
   it("would be mistaken for another that listens there already", async () => {

@@ -12,7 +12,7 @@ const MEGABYTE = 1024 * 1024;
 
 /** More than an outbox may hold: it is taken all the same, as the outbox was empty. */
 const REPLY_LENGTH = 20 * MEGABYTE;
-const READ_PER_SECOND = 2 * MEGABYTE;
+const READ_PER_SECOND = 4 * MEGABYTE;
 
 /** No place in it looks like another. */
 const reply = Buffer.alloc(REPLY_LENGTH);
@@ -23,7 +23,7 @@ const LARGE = "a large reply, please";
 const answer = (message: string | Buffer): string | Buffer => (message === LARGE ? reply : message);
 
 /** Less than a third of what the whole reply takes to be read. */
-const CLOSE_TIMEOUT = ms(3000);
+const CLOSE_TIMEOUT = ms(1500);
 const drain = {
   closeTimeout: CLOSE_TIMEOUT,
   // Nobody is cut by it: the others become quiet, and so does who waits for a reply.
@@ -54,7 +54,7 @@ async function stopBeside(company: Company, starting: Promise<FaultyPeer>) {
 }
 
 describe("A reply of 20 MB that is on its way at shutdown", () => {
-  it("arrives whole at a reader of 2 MB/s, before Close and FIN, and the report is clean", async () => {
+  it("arrives whole at a reader of 4 MB/s, before Close and FIN, and the report is clean", async () => {
     const outcomes = await onEach(async (transport) => {
       const company = await Company.gather(transport, { drain }, answer);
       return stopBeside(

@@ -1,6 +1,7 @@
 /** Peers that send more than anybody has asked for: others are served between, and no message is unaccounted for. */
 import { describe, expect, it } from "vitest";
 import { hasOpenssl } from "../tools/debian.js";
+import { repetitions, spoken } from "../tools/effort.js";
 import { faults, type FaultyPeer } from "../tools/faults/index.js";
 import { ms } from "../tools/timing.js";
 import {
@@ -30,6 +31,9 @@ const LONGEST = drain.patience + drain.closeTimeout + TIMES.lingerTimeout;
 
 /** Longer than anything here takes: no flood ends by itself. */
 const DURATION = ms(25_000);
+
+/** Messages of one who leaves. */
+const FLOOD = repetitions.flood;
 
 /** Rounds of the others beside a flood, and messages of it that are served before they begin. */
 const ROUNDS = 15;
@@ -148,11 +152,11 @@ function playFloods(transport: Transport): void {
     expect(report.duration).toBeGreaterThanOrEqual(PATIENCE + TIMES.closeTimeout);
   });
 
-  it("a million tiny messages of one who has left with a Close are all served", async () => {
+  it(`${spoken(FLOOD)} tiny messages of one who has left with a Close are all served`, async () => {
     // Its Close, which proves the barrier, stands behind all that it has sent.
     const unhurried = { ...drain, patience: ms(15_000), barrierTimeout: ms(15_000) };
     const company = await Company.gather(transport, { drain: unhurried });
-    const peer = await started(faults.sendsAndLeaves.start(company.target, { path }));
+    const peer = await started(faults.sendsAndLeaves.start(company.target, { path, count: FLOOD }));
     await company.started(UNDER_WAY);
     await company.rounds(5);
     const stopped = await company.stop();
@@ -163,7 +167,7 @@ function playFloods(transport: Transport): void {
       troubled: [],
     });
     expectAccountedFor(peer, company, stopped);
-    expect([peer.sent, company.faultyStarted]).toEqual([1_000_000, 1_000_000]);
+    expect([peer.sent, company.faultyStarted]).toEqual([FLOOD, FLOOD]);
     expect(company.mostOvertaken).toBeLessThanOrEqual(MOST_OVERTAKEN);
   });
 }

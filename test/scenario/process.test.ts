@@ -1,5 +1,6 @@
 /** The scenario as it happens in life: a process of its own, and signals of the operating system. */
 import { expect, it } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { Forked } from "../tools/fork.js";
 import { openRaw } from "../tools/raw-client.js";
 import { countsOf, repeatedly, reportWith, tellTimes, TOTAL, WORK } from "../tools/scenario.js";
@@ -35,7 +36,7 @@ it("serves 25 of 25 when SIGTERM comes twice at once, as a terminal's Ctrl-C doe
       const [down, exit] = [await server.tells("down"), await server.exited()];
       return { down, exit, seen: await Promise.all(peers.map(seenBy)) };
     },
-    { times: 5, atOnce: 5 },
+    { times: repetitions.forced, atOnce: repetitions.forced },
   );
   for (const { down, exit, seen } of runs) {
     expect(seen).toEqual(servedPeers);
@@ -71,7 +72,7 @@ it("closes within a second at a second SIGTERM, names the stuck handler, and exi
       const { server, ...seen } = await forceStuck("forever");
       return { ...seen, exit: await server.exited() };
     },
-    { times: 10, atOnce: 10 },
+    { times: repetitions.forced, atOnce: repetitions.forced },
   );
   for (const { down, seen, exit, took } of runs) {
     expect(countsOf(down.report)).toEqual(stuckReport);
@@ -95,7 +96,7 @@ it("dies of a third SIGTERM when a handler's own timer keeps the process alive",
       server.kill("SIGTERM");
       return { down, seen, exit: await server.exited() };
     },
-    { times: 5, atOnce: 5 },
+    { times: repetitions.forced, atOnce: repetitions.forced },
   );
   for (const { down, seen, exit } of runs) {
     expect(countsOf(down.report)).toEqual(stuckReport);

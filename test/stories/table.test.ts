@@ -3,12 +3,13 @@
  * stands what each must show beside them.
  */
 import { expect, test } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { bound, ms } from "../tools/timing.js";
 import type { Observed } from "./play.js";
 import { storyOf, type PeerPlan, type Story } from "./story.js";
 import { tell } from "./tell.js";
 
-const SEEDS = 8;
+const SEEDS = repetitions.seeds;
 
 interface Row {
   /** What the stories have in common, and whom beside the random peers. */
@@ -127,7 +128,7 @@ test.for(Object.entries(rows))("%s", async ([, { given, beside = [], shows }]) =
 });
 
 test("a second signal: it is close(), and the first was shutdown()", async () => {
-  for (let seed = 0; seed < 3; seed++) {
+  for (let seed = 0; seed < repetitions.signals; seed++) {
     const story = storyOf(seed, {
       ...undisturbed,
       handler: { ...serial(0), kind: "stuck" },

@@ -6,6 +6,7 @@ import { EventEmitter, once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, onTestFinished } from "vitest";
 import { createServer, type DrainReport, type Server, type ServerOptions } from "../../src/index.js";
+import { repetitions } from "./effort.js";
 import { work } from "./timing.js";
 
 export const CONNECTIONS = 5;
@@ -16,8 +17,8 @@ export const WORK = 100;
 /** When the server is told to stop, in milliseconds from the first request on. */
 export const STOP_AFTER = 50;
 
-/** A lifecycle is trusted once it has held this often in a row. Other versions of Node repeat it less often. */
-export const RUNS = Number(process.env["SCENARIO_RUNS"] ?? 50);
+/** A lifecycle is trusted once it has held fifty times in a row: at full effort it is played so often. */
+export const RUNS = repetitions.runs;
 /** How many of them overlap: they mostly wait, and the suite must stay short. */
 export const AT_ONCE = 25;
 

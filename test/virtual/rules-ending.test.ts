@@ -1,13 +1,17 @@
 /** The rules of the contract about how it all ends, on random peers in virtual time. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { FORCED_FLUSH_TIMEOUT } from "../../src/drain/ending-machine.js";
 import { anyConnection, anyWorld, crowdedWorld, loyalWorld, tens, type OneWorld } from "./arbitraries.js";
 import type { WatchedConnection } from "./watched-connection.js";
 import { goodPeer } from "./virtual-peer.js";
 import { runWorld, World } from "./world.js";
 
-const RUNS = { numRuns: 300 };
+// So many worlds take their time where the machine is busy.
+vi.setConfig({ testTimeout: 240_000 });
+
+const RUNS = { numRuns: repetitions.worlds };
 
 async function run(script: OneWorld): Promise<{ connection: WatchedConnection; world: World }> {
   const world = await runWorld(script);

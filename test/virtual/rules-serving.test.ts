@@ -1,11 +1,15 @@
 /** The rules of the contract about what is served and what is sent, on random peers in virtual time. */
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import { repetitions } from "../tools/effort.js";
 import { anyWorld, LIVELY, loyalWorld, type OneWorld } from "./arbitraries.js";
 import type { WatchedConnection } from "./watched-connection.js";
 import { runWorld } from "./world.js";
 
-const RUNS = { numRuns: 300 };
+// So many worlds take their time where the machine is busy.
+vi.setConfig({ testTimeout: 240_000 });
+
+const RUNS = { numRuns: repetitions.worlds };
 
 async function run(script: OneWorld): Promise<WatchedConnection> {
   return (await runWorld(script)).watched[0]!;

@@ -1,12 +1,13 @@
 /**
  * Our decoder and that of `ws` are given the same random streams and must find the same in them.
  *
- *   FUZZ_STREAMS=5000000    how many streams (default 200 000)
+ *   FUZZ_STREAMS=5000000    how many streams (default: see test/tools/effort.ts)
  *   FUZZ_SEED=1 FUZZ_FROM=2 where to begin: what a failure prints runs it again
  */
 import { randomInt } from "node:crypto";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { Decoder } from "../../src/wire/decoder.js";
+import { repetitions } from "../tools/effort.js";
 import { ms } from "../tools/timing.js";
 import { Random } from "./random.js";
 import { randomStream, type RandomStream } from "./random-stream.js";
@@ -14,7 +15,7 @@ import { rawFrame } from "./raw-frame.js";
 import { RecordingSink, SERVER_OPTIONS, decode, essence, type Found } from "./recording.js";
 import { WsDecoder } from "./ws-receiver.js";
 
-const STREAMS = Number(process.env["FUZZ_STREAMS"] ?? 200_000);
+const STREAMS = repetitions.streams;
 const SEED = Number(process.env["FUZZ_SEED"] ?? randomInt(2 ** 31));
 const FROM = Number(process.env["FUZZ_FROM"] ?? 0);
 

@@ -1,5 +1,5 @@
 /** The account of a drill as JUnit XML, read by a parser of XML. */
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { junitReport } from "../../../src/drill/report/index.js";
 import type { DrillResult } from "../../../src/drill/result.js";
@@ -30,16 +30,17 @@ it("holds no character that XML forbids", () => {
 
 describe.skipIf(!hasChromium)("read by a parser", () => {
   let browser: Browser;
+  let page: Page;
   beforeAll(async () => {
     browser = await launchChromium();
+    page = await browser.newPage();
   });
   afterAll(async () => {
     await browser?.close();
   });
 
   async function parse(result: DrillResult): Promise<Element> {
-    const page = await browser.newPage();
-    const root = await page.evaluate<Element>(`(() => {
+    return page.evaluate<Element>(`(() => {
       const read = (element) => ({
         name: element.localName,
         attributes: Object.fromEntries([...element.attributes].map(({ name, value }) => [name, value])),
@@ -48,8 +49,6 @@ describe.skipIf(!hasChromium)("read by a parser", () => {
       });
       return read(new DOMParser().parseFromString(${JSON.stringify(junitReport(result))}, "application/xml").documentElement);
     })()`);
-    await page.close();
-    return root;
   }
 
   it("has a suite for each profile and a case for each run", async () => {

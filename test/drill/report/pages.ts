@@ -13,27 +13,52 @@ interface View {
   extension?: string;
 }
 
-/** Opens a file with this content. Any error on the console, and any request but the one for the file, fails the test. */
+/** What went wrong on a page since a file was opened in it. */
+interface Watched {
+  page: Page;
+  address: string;
+  wrong: string[];
+}
+
+/** One page of each browser, which shows one file after the other: to start another takes a second. */
+const pages = new WeakMap<Browser, Promise<Watched>>();
+
+async function watch(browser: Browser): Promise<Watched> {
+  const page = await browser.newPage();
+  const watched: Watched = { page, address: "", wrong: [] };
+  page.on("pageerror", (error) => watched.wrong.push(String(error)));
+  page.on("console", (message) => watched.wrong.push(message.text()));
+  page.on("dialog", (dialog) => {
+    watched.wrong.push(dialog.message());
+    void dialog.dismiss();
+  });
+  page.on("request", (request) => {
+    if (request.url() !== watched.address) watched.wrong.push(request.url());
+  });
+  return watched;
+}
+
+/**
+ * Opens a file with this content, in place of the one before. Any error on the console, and any request but the one for
+ * the file, fails the test.
+ */
 export async function open(browser: Browser, content: string, view: View = {}): Promise<Page> {
   const { width = 1280, colorScheme = "light", extension = "html" } = view;
   const folder = mkdtempSync(join(tmpdir(), "lastcall-"));
   const file = join(folder, `report.${extension}`);
   writeFileSync(file, content);
-  const address = pathToFileURL(file).href;
-  const page = await browser.newPage({ viewport: { width, height: 800 }, colorScheme });
-  const wrong: string[] = [];
-  page.on("pageerror", (error) => wrong.push(String(error)));
-  page.on("console", (message) => wrong.push(message.text()));
-  page.on("dialog", (dialog) => wrong.push(dialog.message()));
-  page.on("request", (request) => {
-    if (request.url() !== address) wrong.push(request.url());
-  });
-  onTestFinished(async () => {
-    await page.close();
+  const watching = pages.get(browser) ?? watch(browser);
+  pages.set(browser, watching);
+  const watched = await watching;
+  const { page } = watched;
+  onTestFinished(() => {
     rmSync(folder, { recursive: true });
-    expect(wrong).toEqual([]);
+    expect(watched.wrong.splice(0)).toEqual([]);
   });
-  await page.goto(address);
+  await page.setViewportSize({ width, height: 800 });
+  await page.emulateMedia({ media: null, colorScheme });
+  watched.address = pathToFileURL(file).href;
+  await page.goto(watched.address);
   return page;
 }
 
