@@ -204,7 +204,7 @@ describe("Rule 8, idempotent", () => {
         expect(done(repeated)).toEqual(done(alone));
         expect(repeated.watched[0]!.counts).toEqual(alone.watched[0]!.counts);
       }),
-      { numRuns: 500 },
+      RUNS,
     );
   });
 
@@ -221,7 +221,7 @@ describe("Rule 8, idempotent", () => {
           });
         },
       ),
-      { numRuns: 500 },
+      RUNS,
     );
   });
 
@@ -237,7 +237,7 @@ describe("Rule 8, idempotent", () => {
         });
         expect(forced!.socketClosedAt).toBeLessThanOrEqual(at + FORCED_FLUSH_TIMEOUT);
       }),
-      { numRuns: 500 },
+      RUNS,
     );
   });
 
@@ -292,7 +292,7 @@ describe("Rule 11, nothing left", () => {
         const slowest = 30_000 * 2 + 700 * (peer.sent.length + 100);
         expect(socketClosedAt).toBeLessThan(3_000 + slowest);
       }),
-      { numRuns: 500 },
+      RUNS,
     );
   });
 });

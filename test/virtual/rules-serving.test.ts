@@ -187,7 +187,7 @@ describe("Rule 9, no refused guest", () => {
           expect(world.report!.outcome).toBe("clean");
         },
       ),
-      { numRuns: 300 },
+      RUNS,
     );
   });
 
