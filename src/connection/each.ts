@@ -1,4 +1,5 @@
 /** A handler that is a function for each message. */
+import { knownOptions } from "../base/checks.js";
 import { InvalidOptionError } from "../base/errors.js";
 import type { Connection, Handler, Message, Reply } from "./handler.js";
 
@@ -9,15 +10,19 @@ import type { Connection, Handler, Message, Reply } from "./handler.js";
  * @param serve Serves one message.
  * @param options `concurrency`: how many messages of one connection are in hand at once. Default 1, which keeps
  *   replies in the order of the messages.
- * @throws {@link InvalidOptionError} when `concurrency` is not a whole number from 1.
+ * @throws {@link InvalidOptionError} when `serve` is no function, `concurrency` is not a whole number from 1, or another
+ *   option is given.
  */
 export function each<Principal = undefined>(
   serve: (
     message: Message,
     connection: Connection<Principal>,
   ) => Reply | undefined | void | Promise<Reply | undefined | void>,
-  { concurrency = 1 }: { concurrency?: number } = {},
+  options: { concurrency?: number } = {},
 ): Handler<Principal> {
+  if (typeof serve !== "function") throw new InvalidOptionError("What each() is given", serve, "a function");
+  knownOptions(options, ["concurrency"]);
+  const { concurrency = 1 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new InvalidOptionError("concurrency", concurrency, "a whole number from 1");
   }

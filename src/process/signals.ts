@@ -1,5 +1,6 @@
 /** From signals of the operating system to the two abort signals that `server.run` takes. */
 import { constants } from "node:os";
+import { knownOptions } from "../base/checks.js";
 import { InvalidOptionError } from "../base/errors.js";
 
 /** How `terminationSignals` is told which signals to hear. */
@@ -25,11 +26,13 @@ const REPEAT_WINDOW = 1_000;
  *
  * Never ends the process, and does not keep it alive.
  *
- * @throws `InvalidOptionError` for a signal that this system does not have.
+ * @throws `InvalidOptionError` for a signal that this system does not have, or an option that there is not.
  */
-export function terminationSignals({
-  signals = ["SIGTERM", "SIGINT"],
-}: TerminationSignalsOptions = {}): TerminationSignals {
+export function terminationSignals(options: TerminationSignalsOptions = {}): TerminationSignals {
+  knownOptions(options, ["signals"]);
+  const { signals = ["SIGTERM", "SIGINT"] } = options;
+  if (!Array.isArray(signals))
+    throw new InvalidOptionError("signals", signals, "a list of names such as SIGTERM");
   const shutdown = new AbortController();
   const close = new AbortController();
   let firstAt: number | undefined;

@@ -1,5 +1,6 @@
 /** Checks options and completes them: what is not allowed fails at once, with what was given and what is allowed. */
 import { constants } from "node:buffer";
+import { checkFunction, record, refuseUnknown } from "../base/checks.js";
 import { MAX_TIMEOUT } from "../base/clock.js";
 import { InvalidOptionError } from "../base/errors.js";
 import { checkCloseCode, checkCloseReason } from "../connection/close-status.js";
@@ -152,26 +153,6 @@ export function completeDrainOptions(known: Partial<DrainOptions>, prefix = ""):
   );
 }
 
-/** A given object without the entries that are undefined: those mean the default. */
-function record(name: string, given: unknown, allowed = "an object"): Record<string, unknown> {
-  if (typeof given !== "object" || given === null || Array.isArray(given)) {
-    throw new InvalidOptionError(name, given, allowed);
-  }
-  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
-}
-
-function refuseUnknown(prefix: string, given: object, names: readonly string[]): void {
-  for (const name of Object.keys(given)) {
-    if (!names.includes(name)) {
-      throw new InvalidOptionError(
-        prefix + name,
-        (given as Record<string, unknown>)[name],
-        `left out, since there is no such option; there are: ${names.join(", ")}`,
-      );
-    }
-  }
-}
-
 function group<Group extends object>(
   name: string,
   given: unknown,
@@ -199,11 +180,6 @@ function resolveCompression(given: unknown, maxPayload: number): CompressionNego
     "true, false or an object",
   );
   return new CompressionNegotiator(options, maxPayload);
-}
-
-function checkFunction(name: string, value: unknown): void {
-  if (value !== undefined && typeof value !== "function")
-    throw new InvalidOptionError(name, value, "a function");
 }
 
 function checkProtocols(protocols: unknown): readonly string[] | ProtocolChoice {

@@ -1,5 +1,6 @@
 /** The server: the public interface, and the face of the premises that runs a handler for each connection. */
 import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
+import { checkFunction, knownOptions } from "../base/checks.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { bytesOf } from "../connection/bytes.js";
 import type { Guest } from "../connection/connection.js";
@@ -49,7 +50,7 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
    * Listens, serves, and resolves with the report when the server is down and the last handler has settled. With a
    * signal that is already aborted it never listens and the report is empty; a server that listens already goes down
    * as that signal says.
-   * @throws What `listen` throws.
+   * @throws {@link InvalidOptionError} (as a rejection) for an option that there is not, and what `listen` throws.
    */
   run(options?: RunOptions): Promise<DrainReport>;
   /**
@@ -64,7 +65,7 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
   /**
    * Sends a message to all connections, or those that `where` picks, encoding it once. Returns how many took it.
    * Those that are closing are passed over. As with `send`, bytes of over 8 KiB are not copied.
-   * @throws {@link InvalidOptionError} when `data` is neither a string nor bytes.
+   * @throws {@link InvalidOptionError} when `data` is neither a string nor bytes, or for an option that there is not.
    */
   broadcast(
     data: string | ArrayBufferView | ArrayBuffer,
@@ -141,7 +142,11 @@ class LastcallServer<Principal>
     return this.#premises.listen(target);
   }
 
-  async run({ listen, shutdown, close }: RunOptions = {}): Promise<DrainReport> {
+  async run(options: RunOptions = {}): Promise<DrainReport> {
+    knownOptions(options, ["listen", "shutdown", "close"]);
+    checkSignal("shutdown", options.shutdown);
+    checkSignal("close", options.close);
+    const { listen, shutdown, close } = options;
     // Who has never listened has nobody to serve. A server that listens already may have.
     if (close?.aborted || (shutdown?.aborted && !this.#premises.hasDoor)) return this.close();
     const onShutdown = (): void => void this.shutdown();
@@ -187,8 +192,12 @@ class LastcallServer<Principal>
 
   broadcast(
     data: string | ArrayBufferView | ArrayBuffer,
-    { where }: { where?: (connection: Connection<Principal>) => boolean } = {},
+    options: { where?: (connection: Connection<Principal>) => boolean } = {},
   ): number {
+    // A misspelt filter would send to everybody.
+    knownOptions(options, ["where"]);
+    checkFunction("where", options.where);
+    const { where } = options;
     const message = encodeMessage(typeof data === "string" ? data : bytesOf(data));
     let taken = 0;
     for (const endpoint of this.#premises.connections) {
@@ -223,4 +232,12 @@ class LastcallServer<Principal>
       // An error of the error handler has nowhere left to go; it must not end the process.
     }
   }
+}
+
+/** By what it can do, and not by its class: there are other implementations. */
+function checkSignal(name: string, value: unknown): void {
+  if (value === undefined) return;
+  const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
+  if (typeof aborted === "boolean" && typeof addEventListener === "function") return;
+  throw new InvalidOptionError(name, value, "an AbortSignal (of an AbortController, its `signal`)");
 }

@@ -1,0 +1,42 @@
+/** Checks of what a caller gives: what is not allowed fails at once, with what was given and what is allowed. */
+import { InvalidOptionError } from "./errors.js";
+
+/**
+ * A given object without the entries that are undefined: those mean the default.
+ * @throws {@link InvalidOptionError} when it is no object.
+ */
+export function record(name: string, given: unknown, allowed = "an object"): Record<string, unknown> {
+  if (typeof given !== "object" || given === null || Array.isArray(given)) {
+    throw new InvalidOptionError(name, given, allowed);
+  }
+  return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
+}
+
+/** @throws {@link InvalidOptionError} for an entry that has none of these names: a misspelt option must not be silent. */
+export function refuseUnknown(prefix: string, given: object, names: readonly string[]): void {
+  for (const name of Object.keys(given)) {
+    if (!names.includes(name)) {
+      throw new InvalidOptionError(
+        prefix + name,
+        (given as Record<string, unknown>)[name],
+        `left out, since there is no such option; there are: ${names.join(", ")}`,
+      );
+    }
+  }
+}
+
+/**
+ * The same for options of which only some names are known.
+ * @throws {@link InvalidOptionError} for another one, or when it is no object.
+ */
+export function knownOptions(given: unknown, names: readonly string[]): Record<string, unknown> {
+  const known = record("The options", given);
+  refuseUnknown("", known, names);
+  return known;
+}
+
+/** @throws {@link InvalidOptionError} for what is neither a function nor left out. */
+export function checkFunction(name: string, value: unknown): void {
+  if (value !== undefined && typeof value !== "function")
+    throw new InvalidOptionError(name, value, "a function");
+}

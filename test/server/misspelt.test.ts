@@ -1,0 +1,49 @@
+/** What is misspelt or misplaced in any call fails, and does not quietly do something else. */
+import { describe, expect, it } from "vitest";
+import { createServer, each, InvalidOptionError } from "../../src/index.js";
+import { terminationSignals } from "../../src/process/index.js";
+
+/** Calls that TypeScript would not let through. */
+const calls: Record<string, (given: never) => unknown> = {
+  "broadcast's options": (given) => createServer(() => {}).broadcast("news", given),
+  "each's options": (given) => each((message) => message, given),
+  "terminationSignals' options": (given) => terminationSignals(given),
+};
+
+const bad: [string, unknown][] = [
+  ["an option that there is not", { were: () => false }],
+  ["a function where options go", () => false],
+  ["a number", 4],
+  ["null", null],
+  ["a list", []],
+];
+
+describe.each(Object.entries(calls))("%s", (_, call) => {
+  it.each(bad)("refuse %s", (_, given) => {
+    expect(() => call(given as never)).toThrow(InvalidOptionError);
+  });
+});
+
+it("refuses a filter of broadcast that is no function, whoever is connected", () => {
+  const server = createServer(() => {});
+  expect(() => server.broadcast("news", { where: "room1" as never })).toThrow(/^where must be a function/);
+});
+
+it("refuses to make a handler of what is no function", () => {
+  expect(() => each(undefined as never)).toThrow(/must be a function; it was undefined/);
+});
+
+it("refuses signals that are no list", () => {
+  expect(() => terminationSignals({ signals: "SIGTERM" as never })).toThrow(/a list of names/);
+});
+
+it.each([
+  [{ listn: 0 }, /^listn must be left out/],
+  [8080, /^The options must be an object/],
+  [{ listen: 0, shutdown: new AbortController() }, /^shutdown must be an AbortSignal/],
+  [{ listen: 0, close: () => {} }, /^close must be an AbortSignal/],
+])("refuses to run with %o", async (given, message) => {
+  const server = createServer(() => {});
+  await expect(server.run(given as never)).rejects.toThrow(message);
+  expect(server.state).toBe("idle");
+});
