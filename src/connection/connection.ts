@@ -27,6 +27,7 @@ export interface Run extends MessageSource {
 export class ServedConnection<Principal> implements Connection<Principal> {
   readonly protocol: string;
   readonly principal: Principal;
+  readonly remoteAddress: string;
   readonly #run: Run;
   /** The head, or as JSON until somebody asks for it: its strings and objects take twice the memory. */
   #request: string | RequestHead;
@@ -36,6 +37,7 @@ export class ServedConnection<Principal> implements Connection<Principal> {
     this.#request = guest.requestIsShared ? guest.request : packed(guest.request);
     this.protocol = guest.protocol;
     this.principal = guest.principal;
+    this.remoteAddress = run.endpoint.remoteAddress;
   }
 
   get id(): string {
@@ -45,10 +47,6 @@ export class ServedConnection<Principal> implements Connection<Principal> {
   get request(): RequestHead {
     if (typeof this.#request === "string") this.#request = JSON.parse(this.#request) as RequestHead;
     return this.#request;
-  }
-
-  get remoteAddress(): string {
-    return this.#run.endpoint.remoteAddress;
   }
 
   [Symbol.asyncIterator](): MessageIterator {
