@@ -45,6 +45,7 @@ const entries = [
       "each",
     ],
     types: [
+      "Authenticate",
       "Connection",
       "CompressionOptions",
       "ConnectionClosed",
