@@ -117,6 +117,27 @@ describe("the decoder", () => {
     expect(message.data.toString()).toBe("0123456789");
   });
 
+  it("gives text as bytes where that is asked for, from one frame or several, and checks it all the same", () => {
+    const found = decode(
+      [
+        stream(
+          { opcode: text, payload: "grüße" },
+          { opcode: text, final: false, payload: "👋".repeat(2) },
+          { opcode: continuation },
+          { opcode: binary, payload: "plain" },
+          { opcode: text, payload: Uint8Array.of(0xff) },
+        ),
+      ],
+      { textAsBytes: true },
+    );
+    expect(found).toMatchObject([
+      { type: "text bytes", data: Buffer.from("grüße") },
+      { type: "text bytes", data: Buffer.from("👋👋") },
+      { type: "binary", data: Buffer.from("plain") },
+      { type: "violation", code: 1007 },
+    ]);
+  });
+
   it("accepts nothing at all", () => {
     const { decoder, found } = recordingDecoder();
     decoder.push(Buffer.alloc(0));

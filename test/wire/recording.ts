@@ -4,6 +4,7 @@ import type { Violation } from "../../src/wire/violation.js";
 
 export type Found =
   | { type: "text"; data: string }
+  | { type: "text bytes"; data: Buffer }
   | { type: "binary"; data: Buffer }
   | { type: "compressed"; payload: Buffer; isText: boolean }
   | { type: "ping"; payload: Buffer }
@@ -20,8 +21,9 @@ export function essence(found: readonly Found[]): string[] {
     switch (event.type) {
       case "text":
         return `text ${event.data}`;
+      case "text bytes":
       case "binary":
-        return `binary ${event.data.toString("hex")}`;
+        return `${event.type} ${event.data.toString("hex")}`;
       case "compressed":
         return `compressed ${event.isText ? "text" : "binary"} ${event.payload.toString("hex")}`;
       case "ping":
@@ -42,6 +44,9 @@ export class RecordingSink implements DecoderSink {
 
   onMessage(data: string | Buffer): void {
     this.found.push(typeof data === "string" ? { type: "text", data } : { type: "binary", data });
+  }
+  onTextBytes(data: Buffer): void {
+    this.found.push({ type: "text bytes", data });
   }
   onCompressedMessage(payload: Buffer, isText: boolean): void {
     this.found.push({ type: "compressed", payload, isText });
