@@ -47,7 +47,7 @@ const table = {
     quick: 5,
     full: 13,
   },
-  drills: { what: "drills of our server, a profile", quick: 1, full: 3, variable: "DRILL_REPEATS" },
+  drills: { what: "drills of our server, a profile", quick: 1, full: 1, variable: "DRILL_REPEATS" },
   idleConnections: { what: "idle connections that go down in paced order", quick: 2_500, full: 10_000 },
   activeConnections: {
     what: "connections that go down in the middle of their work",
