@@ -1,6 +1,6 @@
 /**
- * A server that only pushes: it tells every client the time until it is stopped, and then says goodbye. It asks for
- * no messages, so it is `draining` that ends its work.
+ * A server that only pushes: it tells every client the time until the client leaves or the server is stopped, and then
+ * says goodbye. It reads all the same: a client's Close comes behind its messages, and is heard by who reads.
  *
  *   node examples/push.mjs --port 8080 --interval 1000
  */
@@ -17,8 +17,13 @@ const { values } = parseArgs({
 });
 
 const server = createServer({ onError: (error) => console.error(error) }, async (connection) => {
-  // Aborted when the drain reaches this connection, or when its client is gone.
-  const over = AbortSignal.any([connection.draining, connection.signal]);
+  const left = new AbortController();
+  // Aborted when the drain reaches this connection, when its client is gone, and when the client has closed.
+  const over = AbortSignal.any([connection.draining, connection.signal, left.signal]);
+  const reading = (async () => {
+    for await (const _ of connection);
+    left.abort();
+  })();
   while (!over.aborted) {
     connection.send(new Date().toISOString());
     // Rejects when `over` aborts: nobody wants to wait for the rest of the interval then.
@@ -26,6 +31,7 @@ const server = createServer({ onError: (error) => console.error(error) }, async 
   }
   // Still sent before Close; to a client that is gone it is not, and `send` returns false.
   connection.send("goodbye");
+  await reading;
 });
 
 const signals = terminationSignals();

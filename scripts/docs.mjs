@@ -1,7 +1,7 @@
 /**
  * `npm run docs`: the site, in docs/site/. Its pages are README.md, docs/*.md and a few more, with links that work
  * there, and the API reference that typedoc generates. Fails on an export without documentation, on a dead link and on a
- * dead anchor.
+ * dead anchor. With `-- --serve` it is shown on 127.0.0.1 then.
  *
  * What is built from lies in docs/.site/. typedoc needs TypeScript 6: it, and VitePress, live in docs/node_modules.
  */
@@ -10,6 +10,7 @@ import { existsSync, rmSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gatherPages, introduceApi } from "./docs/gather.mjs";
 import { deadLinks } from "./docs/dead-links.mjs";
+import { serveSite } from "./docs/serve.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const staged = `${root}docs/.site/`;
@@ -39,3 +40,10 @@ const dead = deadLinks(site);
 for (const { page, link } of dead) console.error(`${page}: ${link} leads nowhere`);
 console.log(`The site is in docs/site/: ${dead.length} dead links.`);
 process.exitCode = dead.length === 0 ? 0 : 1;
+if (process.argv.includes("--serve")) {
+  const server = serveSite(site);
+  server.once("listening", () => {
+    const { port } = /** @type {import("node:net").AddressInfo} */ (server.address());
+    console.log(`Look at it on http://127.0.0.1:${port}/ (Ctrl-C ends it).`);
+  });
+} else console.log("To look at it: npm run docs -- --serve");

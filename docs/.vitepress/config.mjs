@@ -60,6 +60,18 @@ function apiSections() {
   return [main, ...parts].map((part) => ({ ...part, collapsed: false }));
 }
 
+/**
+ * How much a hit of the search weighs. Long pages of results and reasons have each word somewhere: behind the guides.
+ * It is sent to the page as text, so it must stand for itself.
+ *
+ * @param {string} id path and anchor of what was found
+ */
+function boostDocument(id) {
+  if (/\/(?:conformance|peers|performance|decisions)(?:\.html)?(?:#|$)/.test(id)) return 0.2;
+  if (/\/(?:api|source)\//.test(id)) return 0.6;
+  return /\/questions(?:\.html)?(?:#|$)/.test(id) ? 1.2 : 1;
+}
+
 const sidebar = [
   {
     text: "Begin",
@@ -141,6 +153,6 @@ export default defineConfig({
       "/": [...sidebar, { text: "API", items: [{ text: "Generated from the sources", link: "/api/" }] }],
     },
     outline: { level: [2, 3] },
-    search: { provider: "local" },
+    search: { provider: "local", options: { miniSearch: { searchOptions: { boostDocument } } } },
   },
 });

@@ -1,4 +1,5 @@
 /** How the site is made of the pages: links that work in the repository work there, and dead ones are found. */
+import { once } from "node:events";
 import {
   existsSync,
   mkdirSync,
@@ -9,10 +10,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deadLinks } from "../../scripts/docs/dead-links.mjs";
 import { gatherPages } from "../../scripts/docs/gather.mjs";
+import { serveSite } from "../../scripts/docs/serve.mjs";
 import { pages, readPage, rootPath } from "./pages.js";
 
 const folder = mkdtempSync(join(tmpdir(), "lastcall-site-"));
@@ -77,4 +80,33 @@ describe("a dead link of the built site", () => {
     writeFileSync(`${site}index.html`, html);
     expect(deadLinks(site)).toEqual(links.map((link) => ({ page: "index.html", link })));
   });
+});
+
+it("is served to this machine, with and without .html, and nothing beside it", async () => {
+  const site = `${folder}/served/`;
+  mkdirSync(`${site}api`, { recursive: true });
+  writeFileSync(`${folder}/secret.html`, "secret");
+  for (const page of ["index", "recipes", "api/index"]) writeFileSync(`${site}${page}.html`, page);
+  const server = serveSite(site, 0);
+  await once(server, "listening");
+  const { port, address } = server.address() as AddressInfo;
+  const get = async (path: string): Promise<string | number> => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, { headers: { Connection: "close" } });
+    const body = await response.text();
+    return response.ok ? body : response.status;
+  };
+  const paths = [
+    "/",
+    "/recipes",
+    "/recipes.html",
+    "/api/",
+    "/nowhere",
+    "/../secret.html",
+    "/%2e%2e/secret.html",
+  ];
+  const got = await Promise.all(paths.map(get));
+  server.close();
+  await once(server, "close");
+  expect(address).toBe("127.0.0.1");
+  expect(got).toEqual(["index", "recipes", "recipes", "api/index", 404, 404, 404]);
 });

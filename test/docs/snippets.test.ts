@@ -63,6 +63,18 @@ it.each(scenarios)("has a snippet for the scenario of $marker", ({ marker }) => 
   expect(snippets.filter(({ code }) => code.includes(marker))).toHaveLength(1);
 });
 
+it("shows a test that runs under vitest as well", async () => {
+  const block = snippets.find(({ code }) => code.includes('from "node:test"'))!;
+  const folder = mkdtempSync(join(scratch, "vitest-"));
+  writeFileSync(join(folder, "its.test.mjs"), moduleOf(block).replace('"node:test"', '"vitest"'));
+  // Otherwise it takes the repository's.
+  writeFileSync(join(folder, "vitest.config.mjs"), "export default {};");
+  const vitest = ["node_modules/vitest/vitest.mjs", "run", "--root", folder, "--no-color"];
+  const { exit, stdout } = await runNode(vitest);
+  expect(stdout).toMatch(/Tests\s+1 passed/);
+  expect(exit).toBe(0);
+});
+
 /** A command that a reader is told to type, and who runs it for us. */
 function isRun(command: string): boolean {
   const { scripts, version } = JSON.parse(readFileSync(new URL("package.json", root), "utf8")) as {

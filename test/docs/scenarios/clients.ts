@@ -1,5 +1,9 @@
 /** How the snippets of docs/clients.md are run. */
+import { blocksIn } from "../pages.js";
 import { lastcall, server, type Scenario } from "./scenario.js";
+
+/** The page's own: what is said of requests goes on with it. */
+const stayConnected = blocksIn("js").find(({ code }) => code.includes("function stayConnected("))?.code;
 
 export const clients: readonly Scenario[] = [
   {
@@ -58,42 +62,53 @@ await server.shutdown();`,
   },
   {
     marker: "const waiting = new Map();",
+    // The server is away until two attempts to come back have failed; then it is back, and then it crashes.
     before: `import { setTimeout as sleep } from "node:timers/promises";
-import { WebSocket } from "ws";
+import * as ws from "ws";
 ${lastcall}
 const started = [];
 const make = () => createServer(each(async (message) => {
-  started.push(JSON.parse(message).id);
-  await sleep(50);
-  return JSON.stringify({ id: JSON.parse(message).id });
+  const { id, question } = JSON.parse(message);
+  started.push(id);
+  await sleep(question === "never" ? 60_000 : 10, undefined, { ref: question !== "never" });
+  return JSON.stringify({ id, answer: question });
 }));
 const first = make();
 const { port } = await first.listen({ port: 0, host: "127.0.0.1" });
 const url = \`ws://127.0.0.1:\${port}\`;
-let socket;
-let isOver = false;
-function stayConnected(url, { onOpen, onMessage, onState }) {
-  socket = new WebSocket(url);
-  const own = socket;
-  own.onopen = () => onOpen(own);
-  own.onmessage = onMessage;
-  own.onerror = () => {};
-  own.onclose = ({ code }) => {
-    onState("waiting", { code });
-    if (!isOver) setTimeout(() => stayConnected(url, { onOpen, onMessage, onState }), 20);
-  };
-  return () => (isOver = true, socket.close());
-}`,
-    after: `while (socket.readyState !== WebSocket.OPEN) await sleep(5);
-for (const question of ["a", "b", "c", "d"]) ask(socket, question);
-while (started.length === 0) await sleep(5);
+const ends = [];
+class WebSocket extends ws.WebSocket {
+  constructor(address) {
+    super(address);
+    this.on("close", (code) => ends.push(code));
+  }
+}
+Math.random = () => 0.02; // pauses of 10, 20, 40 ms
+const shown = [];
+const asked = [];
+const show = (answer) => shown.push(answer);
+const askTheUser = (question) => asked.push(question);
+${stayConnected}`,
+    after: `while (socket?.readyState !== WebSocket.OPEN) await sleep(5);
+const numbers = Array.from({ length: 30 }, (_, index) => index + 1);
+for (const each of numbers.slice(0, 25)) ask(each);
+while (shown.length < 3) await sleep(5);
 const report = await first.shutdown({ lastCall: 1 });
-assert.ok(report.messages.handedBack > 0);
+assert.ok(report.messages.handedBack > 10);
+while (ends.length < 3) await sleep(1);
+assert.deepEqual(ends.slice(0, 3), [1012, 1006, 1006]);
+for (const each of numbers.slice(25)) ask(each); // while nobody is there
 const next = make();
 await next.listen({ port, host: "127.0.0.1" });
 while (waiting.size > 0) await sleep(10);
-assert.deepEqual(started, [1, 2, 3, 4]);
-leave();
-await next.shutdown();`,
+assert.deepEqual(started, numbers, "each was executed once");
+assert.deepEqual(shown, numbers, "each was answered");
+assert.deepEqual(asked, []);
+ask("never");
+while (started.length < 31) await sleep(5);
+await next.close();
+while (asked.length === 0) await sleep(5);
+assert.deepEqual([asked, waiting.size], [["never"], 0]);
+leave();`,
   },
 ];

@@ -39,6 +39,19 @@ process.once("exit", (code) => assert.deepEqual({ seen, code }, { seen: drive.se
     after: `seen = await drive.terminateInTheMiddle(port);`,
   },
   {
+    marker: 'addHook("preClose"',
+    before: `import fastify from "fastify";
+const { work } = drive;
+${lastcall}
+const server = createServer(each(work));
+const app = fastify();`,
+    after: `await app.listen({ port: 0, host: "127.0.0.1" });
+await server.listen(app.server);
+const { port } = app.server.address();
+process.once("SIGTERM", () => void app.close());
+assert.deepEqual(await drive.terminateInTheMiddle(port), drive.servedInTheMiddle);`,
+  },
+  {
     marker: "createHttpServer",
     replace: ["8080", "0"],
     before: `const handler = async (connection) => {

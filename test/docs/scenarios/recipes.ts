@@ -1,6 +1,13 @@
 /** How the snippets of docs/recipes.md are run. */
 import { lastcall, listen, type Scenario } from "./scenario.js";
 
+/** A client that closes politely is answered, with the last words, and not after `closeReplyTimeout`. */
+const leavesAtOnce = `const began = performance.now();
+client.socket.close(1000);
+assert.equal(await client.closed, 1000);
+assert.ok(performance.now() - began < 900, "its Close was read");
+assert.equal(client.messages.at(-1), "goodbye");`;
+
 export const recipes: readonly Scenario[] = [
   {
     marker: "UpgradeRejected(401",
@@ -18,16 +25,21 @@ assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,
   },
   {
     marker: 'source.on("news"',
-    before: `import { EventEmitter } from "node:events";
+    before: `import { EventEmitter, once } from "node:events";
 const source = new EventEmitter();`,
     after: `${listen}
-const client = await drive.connect(port);
-while (source.listenerCount("news") === 0) await once(source, "newListener");
+const open = async () => {
+  const [client] = await Promise.all([drive.connect(port), once(source, "newListener")]);
+  return client;
+};
+const client = await open();
 source.emit("news", "the door opens");
 await client.received(1);
+${leavesAtOnce}
+const other = await open();
 const report = await server.shutdown();
-assert.deepEqual(client.messages, ["the door opens"]);
-assert.equal(await client.closed, 1012);
+assert.equal(await other.closed, 1012);
+assert.deepEqual(other.messages, ["goodbye"]);
 assert.equal(report.outcome, "clean");
 assert.equal(source.listenerCount("news"), 0);`,
   },
@@ -93,8 +105,9 @@ await server.shutdown();`,
     marker: 'error: "not JSON"',
     before: `${lastcall}\nconst { work } = drive;`,
     after: `${listen}
-const replies = await drive.converse(port, ['{"id":7,"question":"why"}', "{", "null"]);
-assert.deepEqual(replies, ['{"id":7,"result":"done: why"}', '{"error":"not JSON"}', '{"result":"done: undefined"}']);
+const replies = await drive.converse(port, ['{"id":7,"question":"why"}', "{", "null", "5"]);
+const none = '{"error":"no question"}';
+assert.deepEqual(replies, ['{"id":7,"result":"done: why"}', '{"error":"not JSON"}', none, none]);
 await server.shutdown();`,
   },
   {
@@ -176,9 +189,12 @@ weather.closeAllConnections();`,
     after: `${listen}
 const client = await drive.connect(port);
 await client.received(1);
+${leavesAtOnce}
+const other = await drive.connect(port);
+await other.received(1);
 const report = await server.shutdown();
-assert.equal(await client.closed, 1012);
-assert.equal(client.messages.at(-1), "goodbye");
+assert.equal(await other.closed, 1012);
+assert.equal(other.messages.at(-1), "goodbye");
 assert.equal(report.outcome, "clean");
 assert.ok(report.duration < 900);`,
   },
