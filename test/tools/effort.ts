@@ -29,22 +29,22 @@ const table = {
     quick: 4_000,
     full: 20_000,
   },
-  worlds: { what: "random worlds in virtual time, a rule of the contract", quick: 150, full: 1_500 },
-  stories: { what: "random shutdowns on real sockets", quick: 250, full: 1_000, variable: "STORIES" },
-  seeds: { what: "shutdowns of each sort in the table of stories", quick: 3, full: 8 },
+  worlds: { what: "random worlds in virtual time, a rule of the contract", quick: 80, full: 1_500 },
+  stories: { what: "random shutdowns on real sockets", quick: 150, full: 1_000, variable: "STORIES" },
+  seeds: { what: "shutdowns of each sort in the table of stories", quick: 2, full: 8 },
   signals: { what: "shutdowns that a second signal hurries", quick: 1, full: 3 },
   runs: {
     what: "runs of a scene straight to a port, and of each client that is not ours",
-    quick: 10,
+    quick: 5,
     full: 50,
     variable: "SCENARIO_RUNS",
   },
   runsPerWay: { what: "runs of a scene on each other way in", quick: 1, full: 3, variable: "RUNS_PER_WAY" },
   processesPerWay: { what: "processes told to stop on each other way in", quick: 1, full: 2 },
-  forced: { what: "processes told twice or three times, a test", quick: 5, full: 10 },
+  forced: { what: "processes told twice or three times, a test", quick: 3, full: 10 },
   profilesPerWay: {
     what: "profiles of the drill on each network, behind each proxy, over TLS, in Python",
-    quick: 5,
+    quick: 2,
     full: 13,
   },
   drills: { what: "drills of our server, a profile", quick: 1, full: 1, variable: "DRILL_REPEATS" },
@@ -55,7 +55,7 @@ const table = {
     full: 2_000,
   },
   drilledConnections: { what: "connections of the largest drill", quick: 1_000, full: 5_000 },
-  flood: { what: "tiny messages of one who leaves", quick: 200_000, full: 1_000_000 },
+  flood: { what: "tiny messages of one who leaves", quick: 100_000, full: 1_000_000 },
 } satisfies Record<string, Row>;
 
 function effortOf(word: string): Effort {
@@ -64,7 +64,8 @@ function effortOf(word: string): Effort {
   return effort;
 }
 
-const effort = effortOf(process.env["TEST_EFFORT"] ?? "quick");
+/** The effort of this run. */
+export const effort = effortOf(process.env["TEST_EFFORT"] ?? "quick");
 
 function numberOf(row: Row): number {
   const own = row.variable === undefined ? undefined : process.env[row.variable];
