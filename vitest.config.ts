@@ -2,8 +2,8 @@ import { defineConfig } from "vitest/config";
 import { effort } from "./test/tools/effort.js";
 
 /**
- * What judges no time: pure code, pages, and processes of which the end is looked at. All else has the machine for
- * itself, so that a new file is on the safe side.
+ * What judges no time: pure code, pages, and processes of which the end is looked at. All else runs
+ * apart from it, so that a new file is on the safe side.
  */
 const TIMELESS = [
   "test/base/**",
@@ -54,8 +54,9 @@ export default defineConfig({
           name: "alone",
           include: ["test/**/*.test.ts"],
           exclude: [...TIMELESS, APART],
-          // One at a time, and nothing beside it: a fuzzer there would make a test of timing lie.
-          fileParallelism: false,
+          // Nothing that computes beside it: a fuzzer there would make a test of timing lie. What is repeated fifty times
+          // to be trusted runs by itself; else three share the machine, since they wait far more than they work.
+          maxWorkers: effort === "full" ? 1 : 3,
           sequence: { groupOrder: 2 },
         },
       },
