@@ -14,7 +14,9 @@ import { CompressingOutbox } from "./compressing-outbox.js";
 import type { Compression } from "./compression.js";
 import { TextBytes, type Received } from "./consumer.js";
 import type { ConnectionOptions } from "./options.js";
-import { Outbox, type EncodedMessage, type OnSent, type OutboxOwner, type ProgressPings } from "./outbox.js";
+import type { EncodedMessage } from "./encoded-message.js";
+import type { Kernel } from "./kernel.js";
+import { Outbox, type OnSent, type OutboxOwner } from "./outbox.js";
 
 /** What a channel tells its owner. */
 export interface ChannelOwner extends OutboxOwner {
@@ -27,8 +29,6 @@ export interface ChannelOwner extends OutboxOwner {
   onPong(payload: Buffer): void;
   /** A Pong for the Ping with this number, and so for all before it. */
   onPingAnswered(nonce: number): void;
-  /** The peer has read up to a place that it had not read to before. */
-  onProgress(): void;
   onPeerClose(code: number, reason: string): void;
   onViolation(violation: Violation): void;
   /** A chunk has been decoded: messages may have come, a frame may be partial. */
@@ -41,12 +41,6 @@ export interface ChannelOwner extends OutboxOwner {
 
 /** Bytes of the payload of a numbered Ping: its number. */
 const NONCE_LENGTH = 4;
-
-/**
- * Bytes of the payload of a Ping that only shows progress: the number of the numbered Ping before it, and one of its
- * own. It goes ahead of what waits in the outbox, so it must not be taken for an answer to the Pings in there.
- */
-const PROGRESS_LENGTH = 8;
 
 /** Where a stream has its channel: so that listeners can be functions that all channels share. */
 const channelOf = Symbol("lastcall.channel");
@@ -72,15 +66,13 @@ function takeClosed(this: ChannelStream): void {
 }
 
 /** A WebSocket on one stream. */
-export class Channel implements DecoderSink, ProgressPings {
+export class Channel implements DecoderSink {
   readonly #socket: ChannelStream;
   readonly #owner: ChannelOwner;
   readonly #decoder: Decoder;
   /** Made for the first frame that is sent. */
   #madeOutbox: Outbox | CompressingOutbox | undefined;
   #pings = 0;
-  #progressPings = 0;
-  #progressPongs = 0;
   #closeSent = false;
   #paused = false;
   #error: Error | undefined;
@@ -103,7 +95,7 @@ export class Channel implements DecoderSink, ProgressPings {
   }
 
   #makeOutbox(): Outbox {
-    return new Outbox(this.#socket, this.#owner, this, this.#owner.options);
+    return new Outbox(this.#socket, this.#owner, this.#owner.options);
   }
 
   /** Begins to read; `head` is what came behind the handshake. */
@@ -167,8 +159,20 @@ export class Channel implements DecoderSink, ProgressPings {
     if (this.#closeSent) return this.#pings;
     const nonce = Buffer.allocUnsafe(NONCE_LENGTH);
     nonce.writeUInt32BE(++this.#pings);
-    this.#outbox.sendControl(encodeFrame(Opcode.ping, nonce), this.#pings);
+    this.#outbox.sendControl(encodeFrame(Opcode.ping, nonce));
     return this.#pings;
+  }
+
+  /** Tells how many bytes the peer's side has acknowledged, and how many that the kernel has it has not. */
+  look(kernel: Kernel, tell: (acknowledged: number, unacknowledged: number) => void): void {
+    kernel.unacknowledged(this.#socket, (unacknowledged) =>
+      tell((this.#madeOutbox?.takenBytes ?? 0) - unacknowledged, unacknowledged),
+    );
+  }
+
+  /** How many messages may end within the last so many bytes that the kernel has taken. */
+  messagesWithin(lastBytes: number): number {
+    return this.#madeOutbox?.messagesWithin(lastBytes) ?? 0;
   }
 
   /** Sends Close behind what was accepted. */
@@ -223,7 +227,6 @@ export class Channel implements DecoderSink, ProgressPings {
   // From the socket
 
   takeChunk(chunk: Buffer): void {
-    if (this.#decoder.finished) this.#takeLateAnswer();
     this.#decoder.push(chunk);
     this.#owner.onRead();
   }
@@ -262,8 +265,7 @@ export class Channel implements DecoderSink, ProgressPings {
   onPong(payload: Buffer): void {
     this.#owner.onPong(payload);
     // Pongs that answer none of our Pings are allowed and mean nothing (RFC 6455 §5.5.3).
-    if (payload.length === PROGRESS_LENGTH) this.#takeProgress(payload.readUInt32BE(4));
-    else if (payload.length !== NONCE_LENGTH) return;
+    if (payload.length !== NONCE_LENGTH) return;
     const nonce = payload.readUInt32BE();
     if (nonce > 0 && nonce <= this.#pings) this.#owner.onPingAnswered(nonce);
   }
@@ -274,32 +276,5 @@ export class Channel implements DecoderSink, ProgressPings {
 
   onViolation(violation: Violation): void {
     this.#owner.onViolation(violation);
-  }
-
-  // From the outbox
-
-  progressPing(behind: number): Buffer {
-    const payload = Buffer.allocUnsafe(PROGRESS_LENGTH);
-    payload.writeUInt32BE(behind, 0);
-    payload.writeUInt32BE(++this.#progressPings, 4);
-    return encodeFrame(Opcode.ping, payload);
-  }
-
-  /**
-   * Behind its Close a peer's frames are not read. But what comes while Pings of ours are unanswered is most likely an
-   * answer, from a peer that still reads; on a socket that is gone it would be met by a reset, and that would destroy
-   * what the kernel still holds for the peer. No more often than there are such Pings: it must not hold us for longer.
-   */
-  #takeLateAnswer(): void {
-    if (this.#progressPongs === this.#progressPings) return;
-    this.#progressPongs++;
-    this.#owner.onProgress();
-  }
-
-  #takeProgress(pong: number): void {
-    // Each counts once, or a peer could hold a shutdown by repeating itself.
-    if (pong <= this.#progressPongs || pong > this.#progressPings) return;
-    this.#progressPongs = pong;
-    this.#owner.onProgress();
   }
 }

@@ -10,15 +10,14 @@ import {
   MAX_COPIED_PAYLOAD,
   type EncodedMessage,
   type MessageOpcode,
-  type OnSent,
-  type Outbox,
-} from "./outbox.js";
+} from "./encoded-message.js";
+import type { OnSent, Outbox } from "./outbox.js";
 
 /** What waits, with the bytes and messages that it counts for. */
 type Waiting = { bytes: number; messages: number } & (
   | { kind: "message"; opcode: MessageOpcode; payload: Buffer }
   | { kind: "encoded"; message: EncodedMessage }
-  | { kind: "control"; frame: Buffer; nonce: number }
+  | { kind: "control"; frame: Buffer }
   | { kind: "end" }
 );
 
@@ -39,6 +38,14 @@ export class CompressingOutbox {
 
   get bufferedMessages(): number {
     return this.#outbox.bufferedMessages;
+  }
+
+  get takenBytes(): number {
+    return this.#outbox.takenBytes;
+  }
+
+  messagesWithin(lastBytes: number): number {
+    return this.#outbox.messagesWithin(lastBytes);
   }
 
   whenSent(onSent: OnSent): void {
@@ -72,9 +79,9 @@ export class CompressingOutbox {
     return true;
   }
 
-  sendControl(frame: Buffer, nonce = 0): void {
-    if (this.#waiting.length === 0) this.#outbox.sendControl(frame, nonce);
-    else this.#add({ kind: "control", frame, nonce, bytes: frame.length, messages: 0 });
+  sendControl(frame: Buffer): void {
+    if (this.#waiting.length === 0) this.#outbox.sendControl(frame);
+    else this.#add({ kind: "control", frame, bytes: frame.length, messages: 0 });
   }
 
   /** A Pong goes ahead of what waits, as in the outbox. */
@@ -136,7 +143,7 @@ export class CompressingOutbox {
         this.#outbox.enqueue(next.message);
         break;
       case "control":
-        this.#outbox.sendControl(next.frame, next.nonce);
+        this.#outbox.sendControl(next.frame);
         break;
       case "end":
         this.#outbox.end();

@@ -10,6 +10,8 @@ export interface EndingOwner {
   cutInput(): void;
   dropQueue(as: "handed back" | "abandoned"): void;
   sendClose(code: number, reason: string): void;
+  /** Tells, at once or later, how many bytes the peer's side has acknowledged, and how many not yet. */
+  look(tell: (acknowledged: number, unacknowledged: number) => void): void;
   endSocket(): void;
   flushSocket(): void;
   destroySocket(): void;
@@ -79,6 +81,10 @@ export class Ending {
         return owner.dropQueue(action.as);
       case "close":
         return owner.sendClose(action.code, action.reason);
+      case "look":
+        return owner.look((acknowledged, unacknowledged) =>
+          this.dispatch({ type: "looked", acknowledged, unacknowledged }),
+        );
       case "fin":
         return owner.endSocket();
       case "flush":

@@ -20,13 +20,16 @@ import type { ConnectionClosed } from "./handler.js";
 import { Inbox, type InboxOwner } from "./inbox.js";
 import type { Standing } from "./moments.js";
 import type { ConnectionOptions, HeartbeatOptions } from "./options.js";
-import type { EncodedMessage, OnSent } from "./outbox.js";
+import type { EncodedMessage } from "./encoded-message.js";
+import type { Kernel } from "./kernel.js";
+import type { OnSent } from "./outbox.js";
 import { Pulse } from "./pulse.js";
 
 /** What an endpoint needs of its server. */
 export interface EndpointOwner extends Tallying {
   readonly options: ConnectionOptions;
   readonly clock: Clock;
+  readonly kernel: Kernel;
   /** How a connection ends, by the options of the shutdown if there is one. */
   readonly endingOptions: EndingOptions;
   /** A shutdown has begun, even if it has not reached this connection yet. */
@@ -63,6 +66,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   // Signs of the peer's life since the last heartbeat.
   #heard = false;
   #wrote = false;
+  #reads = false;
 
   #open = true;
   #gone = false;
@@ -71,6 +75,11 @@ export class Endpoint<Taker extends Consumer = Consumer>
   #paused = false;
   /** Nothing of the consumer runs any more. */
   #settled = false;
+  /** What the peer's side had acknowledged when the kernel was looked at last, and what it had not, in bytes. */
+  #acknowledged = Infinity;
+  #unacknowledged = 0;
+  /** Bytes that the kernel held for the peer when the socket was destroyed. */
+  #lostBytes = 0;
   /** The peer will send nothing more: it has closed, or ended TCP. */
   #peerDone = false;
   #peerStatus: { code: number; reason: string } | undefined;
@@ -287,10 +296,6 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#ending?.dispatch({ type: "pong", nonce });
   }
 
-  onProgress(): void {
-    this.#ending?.dispatch({ type: "progress" });
-  }
-
   onPeerClose(code: number, reason: string): void {
     this.#peerStatus = { code, reason };
     this.#peerDone = true;
@@ -322,10 +327,11 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   onSocketClosed(error: Error | undefined): void {
-    this.#account.socketClosed(this.bufferedAmount, this.#inbox.isFull || this.#paused);
+    const unsentBytes = this.bufferedAmount + this.#lostBytes;
+    this.#account.socketClosed(unsentBytes, this.#inbox.isFull || this.#paused);
     this.#open = false;
     this.#gone = true;
-    this.#drop(this.#channel.bufferedMessages);
+    this.#drop(this.#channel.bufferedMessages + this.#channel.messagesWithin(this.#lostBytes));
     this.#dispatch({ type: "socket-closed", reset: error !== undefined });
     this.#channel.failWaiting(neverSent());
     this.consumer.onClosed?.(this.closed!);
@@ -357,6 +363,16 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#inbox.letGo();
   }
 
+  look(tell: (acknowledged: number, unacknowledged: number) => void): void {
+    this.#channel.look(this.#owner.kernel, (acknowledged, unacknowledged) => {
+      // A socket that is gone holds nothing: what is known of it stays.
+      if (this.#gone) return;
+      this.#acknowledged = acknowledged;
+      this.#unacknowledged = unacknowledged;
+      tell(acknowledged, unacknowledged);
+    });
+  }
+
   endSocket(): void {
     this.#channel.end();
   }
@@ -369,6 +385,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   destroySocket(): void {
     this.#open = false;
+    this.#lostBytes = this.#unacknowledged;
     this.#channel.destroy();
     this.#inbox.letGo();
   }
@@ -453,13 +470,28 @@ export class Endpoint<Taker extends Consumer = Consumer>
     if (this.#gone || this.#peerDone) return;
     // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
     const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
-    const signs = { heard: this.#heard, wrote: this.#wrote, reading, unsent: this.bufferedAmount > 0 };
+    const signs = {
+      heard: this.#heard || this.#reads,
+      wrote: this.#wrote,
+      reading,
+      unsent: this.bufferedAmount > 0,
+    };
     this.#heard = false;
+    this.#reads = false;
     this.#wrote = false;
     this.#pulse ??= new Pulse();
     const verdict = this.#pulse.beat(elapsed, options, signs);
     if (verdict === "dead") this.#dispatch({ type: "fail" });
     if (verdict === "ask") this.#channel.ping();
+    // The answer of one that reads slowly stands behind all that the kernel holds for it.
+    if (verdict === "wait") this.#lookWhetherItReads();
+  }
+
+  #lookWhetherItReads(): void {
+    const before = this.#acknowledged;
+    this.look((acknowledged) => {
+      if (acknowledged > before) this.#reads = true;
+    });
   }
 
   account(): ConnectionAccount {

@@ -5,71 +5,26 @@
  * buffer per flush doubled the cost of an echo (docs/decisions.md). While the socket is busy they go into a slab of
  * the connection's own instead: a few bytes for a slow reader must not keep everybody's 64 KiB alive.
  *
- * The socket gets at most `MAX_WRITE` bytes at a time, the next after its callback: that callback is how we see that
- * a peer reads, and Node shows nothing of what goes on inside one write.
+ * The socket gets a little at a time, the next after its callback: Node shows nothing of what goes on inside one write,
+ * so a peer that reads slowly would look like one that is dead.
  */
 import type { Duplex } from "node:stream";
-import { frameHeaderLength, MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "../wire/frame.js";
+import { MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "../wire/frame.js";
+import { encodeMessage, MAX_COPIED_PAYLOAD, type EncodedMessage, type Segment } from "./encoded-message.js";
 import type { OutboxLimits } from "./options.js";
+import { Pongs } from "./pongs.js";
+import { ownSlab, sharedSlab, type Slab } from "./slab.js";
+import { TakenLog } from "./taken-log.js";
 
-/** Bytes handed to a socket at a time. */
+/**
+ * Bytes handed to a socket at a time: twice as many as before while the kernel takes them at once, within these. A message
+ * of 64 KiB goes out whole.
+ */
+export const MIN_WRITE = 64 * 1024 + MAX_HEADER_LENGTH;
 export const MAX_WRITE = 256 * 1024;
-
-/**
- * Payload bytes of one frame. A longer message is sent in fragments (RFC 6455 §5.4), so that a Ping can be put between
- * them: with megabytes in the kernel's buffers its Pong is the only sign that a slow peer still reads.
- */
-const MAX_FRAME_PAYLOAD = MAX_WRITE - 64;
-
-/**
- * A Ping goes out with every so many bytes. The kernel may hold megabytes for a slow peer, and then the Pongs are how
- * we see that it reads; so they have to be on their way before anybody knows that they will be needed.
- */
-const PING_EVERY = 128 * 1024;
-
-/** Payloads up to this length are copied into a slab; longer ones are sent from where they are. */
-export const MAX_COPIED_PAYLOAD = 8 * 1024;
-
-const SHARED_SLAB_LENGTH = 64 * 1024;
-const OWN_SLAB_LENGTH = 16 * 1024;
-
-class Slab {
-  buffer: Buffer;
-  position = 0;
-
-  constructor(length: number) {
-    // Not from Node's pool: a slab must not keep a neighbour's memory alive, nor the other way round.
-    this.buffer = Buffer.allocUnsafeSlow(length);
-  }
-
-  hasRoomFor(length: number): boolean {
-    return this.position + length <= this.buffer.length;
-  }
-}
-
-let sharedSlab = new Slab(SHARED_SLAB_LENGTH);
-
-/** Encoded bytes that wait, in the order of the stream. */
-interface Segment {
-  bytes: Buffer;
-  /** Messages whose last byte is in here. */
-  messages: number;
-  /** False for the payload that belongs to the header in the segment before. */
-  startsFrame: boolean;
-  /** False for a header whose payload is the next segment. */
-  endsFrame: boolean;
-  /** The number of the last numbered Ping in here, or 0. */
-  nonce: number;
-}
 
 /** What an outbox has when nothing waits: most connections of a server are idle. */
 const NOTHING: never[] = [];
-
-/** A message that is encoded once and sent to many. */
-export type EncodedMessage = readonly Readonly<Segment>[];
-
-/** What a message begins with. */
-export type MessageOpcode = typeof Opcode.text | typeof Opcode.binary;
 
 /** Called when a message is with the kernel, or with an error when it never will be. */
 export type OnSent = (error?: Error) => void;
@@ -83,59 +38,15 @@ export interface OutboxOwner {
   onWritten(): void;
 }
 
-/** Who numbers the Pings that watch for progress. */
-export interface ProgressPings {
-  /** A Ping frame to send here, behind the Ping with this number. */
-  progressPing(behind: number): Buffer;
-}
-
-/** Encodes a message into buffers of its own; the payload is not copied unless it is small or text. */
-export function encodeMessage(data: string | Uint8Array): EncodedMessage {
-  return typeof data === "string"
-    ? encodePayload(Opcode.text, Buffer.from(data))
-    : encodePayload(Opcode.binary, asBuffer(data));
-}
-
-/** The same for a payload that may be compressed already. */
-export function encodePayload(opcode: MessageOpcode, payload: Buffer, compressed = false): EncodedMessage {
-  const segments: Segment[] = [];
-  for (const [frameOpcode, part, final] of framesOf(opcode, payload)) {
-    const header = Buffer.allocUnsafe(frameHeaderLength(part.length));
-    // Only the first frame says that the message is compressed (RFC 7692 §6.1).
-    const marked = compressed && frameOpcode === opcode;
-    writeFrameHeader(header, 0, frameOpcode, part.length, final, marked);
-    if (part.length <= MAX_COPIED_PAYLOAD) {
-      const bytes = Buffer.concat([header, part]);
-      segments.push({ bytes, messages: final ? 1 : 0, startsFrame: true, endsFrame: true, nonce: 0 });
-    } else {
-      segments.push({ bytes: header, messages: 0, startsFrame: true, endsFrame: false, nonce: 0 });
-      segments.push({ bytes: part, messages: final ? 1 : 0, startsFrame: false, endsFrame: true, nonce: 0 });
-    }
-  }
-  return segments;
-}
-
-function* framesOf(opcode: Opcode, payload: Buffer): Generator<[Opcode, Buffer, boolean]> {
-  let start = 0;
-  do {
-    const end = Math.min(start + MAX_FRAME_PAYLOAD, payload.length);
-    yield [start === 0 ? opcode : Opcode.continuation, payload.subarray(start, end), end === payload.length];
-    start = end;
-  } while (start < payload.length);
-}
-
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-}
-
 /** The outbox of one socket. */
 export class Outbox {
   readonly #socket: Duplex;
   readonly #owner: OutboxOwner;
-  readonly #pings: ProgressPings;
   readonly #limits: OutboxLimits;
 
+  /** Those before `#first` are taken: a queue whose head is shifted away costs its length each time. */
   #segments: Segment[] = NOTHING;
+  #first = 0;
   /** Bytes in `#segments` and in the run, and those that wait to come here. */
   #waitingBytes = 0;
   /** Bytes, of those, that wait to come here. */
@@ -152,30 +63,39 @@ export class Outbox {
   #runStart = 0;
   #runEnd = 0;
   #runMessages = 0;
-  #runNonce = 0;
   #ownSlab: Slab | undefined;
 
   #writingBytes = 0;
   #writingMessages = 0;
-  #writtenSincePing = 0;
-  #writtenNonce = 0;
+  #writeLength = MIN_WRITE;
   #flushIsScheduled = false;
-  #pong: Buffer | undefined;
+  /** Made for the first Ping, and the log for the first write. */
+  #pongs: Pongs | undefined;
+  #taken: TakenLog | undefined;
   #endRequested = false;
   #ended = false;
   /** Made for the first write: most connections of a server are idle. */
   #onWritten: ((error?: Error | null) => void) | undefined;
 
-  constructor(socket: Duplex, owner: OutboxOwner, pings: ProgressPings, limits: OutboxLimits) {
+  constructor(socket: Duplex, owner: OutboxOwner, limits: OutboxLimits) {
     this.#socket = socket;
     this.#owner = owner;
-    this.#pings = pings;
     this.#limits = limits;
   }
 
   /** Whether another message is taken: it is while the outbox is under its limit, however large the message is. */
   get takes(): boolean {
     return this.bufferedAmount < this.#limits.outboxLimit;
+  }
+
+  /** All bytes that the kernel has taken. */
+  get takenBytes(): number {
+    return this.#taken?.bytes ?? 0;
+  }
+
+  /** How many messages may end within the last so many bytes that the kernel has taken. */
+  messagesWithin(lastBytes: number): number {
+    return this.#taken?.messagesWithin(lastBytes) ?? 0;
   }
 
   /** Bytes accepted and not yet taken by the kernel. */
@@ -254,20 +174,16 @@ export class Outbox {
     this.#lookAtMark();
   }
 
-  /** Accepts a control frame; `nonce` is its number if it is a numbered Ping. */
-  sendControl(frame: Buffer, nonce = 0): void {
+  /** Accepts a control frame. */
+  sendControl(frame: Buffer): void {
     const slab = this.#reserve(frame.length);
     slab.buffer.set(frame, slab.position);
-    this.#runNonce = Math.max(this.#runNonce, nonce);
     this.#extendRun(slab, slab.position + frame.length, 0);
   }
 
-  /**
-   * Accepts a Pong. Only the latest unsent one is kept, as RFC 6455 §5.5.3 allows: a flood of Pings costs one Pong a
-   * flush.
-   */
+  /** Accepts a Pong. It goes ahead of the messages that wait, as soon as no frame is partly sent. */
   sendPong(frame: Buffer): void {
-    this.#pong = frame;
+    (this.#pongs ??= new Pongs()).add(frame);
     this.#scheduleFlush();
   }
 
@@ -282,35 +198,29 @@ export class Outbox {
     if (this.#ended || this.#socket.destroyed) return;
     this.#cutRun();
     this.#socket.cork();
-    for (const segment of this.#segments) this.#socket.write(segment.bytes);
+    while (this.#first < this.#segments.length) this.#socket.write(this.#segments[this.#first++]!.bytes);
     this.#socket.uncork();
     this.#writingBytes += this.#waitingBytes - this.#aheadBytes;
-    this.#segments = NOTHING;
+    this.#forgetTaken();
     this.#waitingBytes = this.#aheadBytes;
     this.#endRequested = true;
     this.#ended = true;
     this.#socket.end((error?: Error | null) => {
       if (error) return; // destroyed before it was sent
-      this.#writingBytes = 0;
-      this.#noteSent(this.#bufferedMessages);
+      this.#noteTaken(this.#writingBytes, this.#bufferedMessages);
     });
   }
 
   /** A slab with room for `length` bytes at its position, where the run goes on if it can. */
   #reserve(length: number): Slab {
-    const slab = this.#writingBytes > 0 ? this.#reserveOwn(length) : reserveShared(length);
+    const slab =
+      this.#writingBytes > 0 ? (this.#ownSlab = ownSlab(this.#ownSlab, length)) : sharedSlab(length);
     if (this.#runSlab !== slab || this.#runEnd !== slab.position) {
       this.#cutRun();
       this.#runSlab = slab;
       this.#runStart = slab.position;
     }
     return slab;
-  }
-
-  #reserveOwn(length: number): Slab {
-    if (this.#ownSlab === undefined || !this.#ownSlab.hasRoomFor(length))
-      this.#ownSlab = new Slab(OWN_SLAB_LENGTH);
-    return this.#ownSlab;
   }
 
   #extendRun(slab: Slab, end: number, messages: number): void {
@@ -335,11 +245,9 @@ export class Outbox {
   #cutRun(): void {
     if (this.#runSlab === undefined) return;
     const bytes = this.#runSlab.buffer.subarray(this.#runStart, this.#runEnd);
-    const [messages, nonce] = [this.#runMessages, this.#runNonce];
-    this.#addSegment({ bytes, messages, startsFrame: true, endsFrame: true, nonce });
+    this.#addSegment({ bytes, messages: this.#runMessages, startsFrame: true });
     this.#runSlab = undefined;
     this.#runMessages = 0;
-    this.#runNonce = 0;
   }
 
   #addSegment(segment: Segment): void {
@@ -369,8 +277,15 @@ export class Outbox {
       this.#socket.end();
       return;
     }
-    // Pongs, and Pings that watch for progress, count only from here on.
+    // Pongs count only from here on.
     this.#lookAtMark();
+    this.#write(batch);
+    // Nothing of it waits: the kernel had room for all. A socket that keeps up is handed more the next time.
+    const keptUp = this.#socket.writableLength === 0;
+    this.#writeLength = keptUp ? Math.min(2 * this.#writeLength, MAX_WRITE) : MIN_WRITE;
+  }
+
+  #write(batch: Buffer[]): void {
     this.#onWritten ??= (error) => this.#takeWritten(error);
     if (batch.length === 1) {
       this.#socket.write(batch[0]!, this.#onWritten);
@@ -384,50 +299,62 @@ export class Outbox {
 
   /** Takes what goes out with the next write, and counts it as being written. */
   #takeBatch(): Buffer[] {
-    const batch: Buffer[] = [];
+    // A control frame may come between frames, not within one (RFC 6455 §5.4).
+    const atBoundary = this.#segments[this.#first]?.startsFrame ?? true;
+    const batch = (atBoundary ? this.#pongs?.take() : undefined) ?? [];
     let bytes = 0;
-    if (this.#writtenSincePing >= PING_EVERY && this.#segments.length > 0) {
-      const ping = this.#pings.progressPing(this.#writtenNonce);
-      batch.push(ping);
-      bytes += ping.length;
-      this.#writtenSincePing = 0;
+    for (const pongs of batch) bytes += pongs.length;
+    let room = this.#writeLength - bytes;
+    while (room > 0 && this.#first < this.#segments.length) {
+      const part = this.#takeSegment(room);
+      batch.push(part);
+      bytes += part.length;
+      room -= part.length;
+      this.#waitingBytes -= part.length;
     }
-    if (this.#pong !== undefined) {
-      batch.push(this.#pong);
-      bytes += this.#pong.length;
-      this.#pong = undefined;
-    }
-    let taken = 0;
-    while (taken < this.#segments.length) {
-      const segment = this.#segments[taken]!;
-      // A header goes out together with its payload, so that a control frame may come first the next time.
-      const frame = segment.bytes.length + (segment.endsFrame ? 0 : this.#segments[taken + 1]!.bytes.length);
-      if (segment.startsFrame && bytes > 0 && bytes + frame > MAX_WRITE) break;
-      taken++;
-      batch.push(segment.bytes);
-      bytes += segment.bytes.length;
-      this.#waitingBytes -= segment.bytes.length;
-      this.#writingMessages += segment.messages;
-      this.#writtenNonce = Math.max(this.#writtenNonce, segment.nonce);
-    }
-    if (taken === this.#segments.length) this.#segments = NOTHING;
-    else this.#segments.splice(0, taken);
-    this.#writtenSincePing += bytes;
+    this.#forgetTaken();
     this.#writingBytes = bytes;
     return batch;
+  }
+
+  /** The next segment, or as much of it as there is room for. */
+  #takeSegment(room: number): Buffer {
+    const segment = this.#segments[this.#first]!;
+    if (segment.bytes.length <= room) {
+      this.#first++;
+      this.#writingMessages += segment.messages;
+      return segment.bytes;
+    }
+    const rest = segment.bytes.subarray(room);
+    this.#segments[this.#first] = { bytes: rest, messages: segment.messages, startsFrame: false };
+    return segment.bytes.subarray(0, room);
+  }
+
+  /** Lets go of the segments that were taken, when they are many or all. */
+  #forgetTaken(): void {
+    if (this.#first === this.#segments.length) this.#segments = NOTHING;
+    else if (this.#first > 1_000 && 2 * this.#first > this.#segments.length)
+      this.#segments.splice(0, this.#first);
+    else return;
+    this.#first = 0;
   }
 
   #takeWritten(error: Error | null | undefined): void {
     // A write that failed leaves its bytes counted as unsent; the socket's 'close' follows. Node calls back without an
     // error for one that was cancelled with its socket.
     if (error || this.#ended || this.#socket.destroyed) return;
-    this.#writingBytes = 0;
-    this.#noteSent(this.#writingMessages);
-    this.#writingMessages = 0;
-    if (this.#waitingBytes > 0 || this.#pong !== undefined || this.#endRequested) this.#flush();
+    this.#noteTaken(this.#writingBytes, this.#writingMessages);
+    if (this.#waitingBytes > 0 || this.#pongs?.wait === true || this.#endRequested) this.#flush();
     else this.#ownSlab = undefined;
     this.#lookAtMark();
     this.#owner.onWritten();
+  }
+
+  #noteTaken(bytes: number, messages: number): void {
+    (this.#taken ??= new TakenLog()).add(bytes, messages);
+    this.#writingBytes = 0;
+    this.#writingMessages = 0;
+    this.#noteSent(messages);
   }
 
   #noteSent(messages: number): void {
@@ -438,9 +365,4 @@ export class Outbox {
       this.#waitingForSent.shift()!.onSent();
     }
   }
-}
-
-function reserveShared(length: number): Slab {
-  if (!sharedSlab.hasRoomFor(length)) sharedSlab = new Slab(SHARED_SLAB_LENGTH);
-  return sharedSlab;
 }

@@ -21,14 +21,14 @@ export class Pulse {
   #stalled = false;
 
   /**
-   * `elapsed` ms have passed, with these signs. Asks for a Ping after `interval` of silence, and finds the peer dead
-   * `timeout` later.
+   * `elapsed` ms have passed, with these signs. Asks for a Ping after `interval` of silence, waits for its answer, and
+   * finds the peer dead `timeout` later.
    */
   beat(
     elapsed: number,
     { interval, timeout }: HeartbeatOptions,
     { heard, wrote, reading, unsent }: Signs,
-  ): "fine" | "ask" | "dead" {
+  ): "fine" | "ask" | "wait" | "dead" {
     // What had been stuck can only have moved because the peer reads.
     if (heard || (wrote && this.#stalled)) {
       this.#silentFor = 0;
@@ -39,7 +39,8 @@ export class Pulse {
     if (!reading) return "fine";
     this.#silentFor += elapsed;
     if (this.#silentFor >= interval + timeout) return "dead";
-    if (this.#silentFor < interval || this.#asked) return "fine";
+    if (this.#asked) return "wait";
+    if (this.#silentFor < interval) return "fine";
     this.#asked = true;
     return "ask";
   }

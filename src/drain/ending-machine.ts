@@ -11,12 +11,13 @@
  * has settled; `closed` needs both.
  */
 import type { EndingOptions, EndingAction, EndingEvent, EndingState } from "./events.js";
-import { Progress, UNHURRIED } from "./progress.js";
+import { Progress, UNHURRIED, type ProgressLimits } from "./progress.js";
 import { QuietWatch } from "./quiet.js";
 import type { ConnectionEnd } from "./report.js";
 
-/** How long a forced connection gets to send what waits. */
+/** How long a forced connection gets to send what waits, and when in that time it is looked what did not get there. */
 export const FORCED_FLUSH_TIMEOUT = 200;
+const FORCED_LOOK = 100;
 
 const NORMAL_CLOSURE = 1000;
 const INTERNAL_ERROR = 1011;
@@ -97,9 +98,10 @@ export class EndingMachine {
   /** How the connection has ended; meaningful once it is closed. */
   get end(): ConnectionEnd {
     if (this.#forced) return "forced";
-    if (this.#peerFirst) return this.#destroyed && this.#progress.hasUnsent ? "forced" : "left";
+    if (this.#peerFirst) return this.#destroyed && this.#progress.hasUndelivered ? "forced" : "left";
     if (this.wasClean) return "closed";
-    return this.#destroyed && (this.#progress.hasUnsent || !this.#closeSent) ? "forced" : "unconfirmed";
+    const torn = this.#destroyed && (this.#progress.hasUndelivered || !this.#closeSent);
+    return torn ? "forced" : "unconfirmed";
   }
 
   /** When `tick` is due; Infinity when nothing is waited for. */
@@ -110,6 +112,7 @@ export class EndingMachine {
       this.#barrierTimeoutAt(),
       this.#canClose ? this.#closeReplyAt : Infinity,
       this.#handlerSettled ? Infinity : this.#goneAt,
+      this.#lookAt(),
       this.#giveUpSocketAt(),
     );
   }
@@ -165,6 +168,9 @@ export class EndingMachine {
         return this.#progress.sent(now);
       case "progress":
         return this.#progress.seen(now);
+      case "looked":
+        this.#progress.looked(event, now);
+        return this.#giveUpWhenDue(now);
       case "last-call":
         return this.#lastCall(now);
       case "force":
@@ -358,14 +364,23 @@ export class EndingMachine {
     if (!this.#socketClosed) this.#do({ type: "flush" });
   }
 
+  /** When the kernel is looked at next. */
+  #lookAt(): number {
+    if (this.#destroyed || this.#socketClosed) return Infinity;
+    if (this.#state === "forced")
+      return this.#progress.hasLookedSince(this.#forcedAt) ? Infinity : this.#forcedAt + FORCED_LOOK;
+    return this.#progress.lookAt(this.#state, this.#progressLimits);
+  }
+
   /** When the socket is given up. */
   #giveUpSocketAt(): number {
     if (this.#destroyed || this.#socketClosed) return Infinity;
     if (this.#state === "forced") return this.#forcedAt + FORCED_FLUSH_TIMEOUT;
-    return this.#progress.giveUpAt(
-      this.#state,
-      this.#drainingSince === undefined ? UNHURRIED : this.#options,
-    );
+    return this.#progress.giveUpAt(this.#state, this.#progressLimits);
+  }
+
+  get #progressLimits(): ProgressLimits {
+    return this.#drainingSince === undefined ? UNHURRIED : this.#options;
   }
 
   #tick(now: number): void {
@@ -383,11 +398,18 @@ export class EndingMachine {
       this.#do({ type: "drop-queue", as: "handed back" });
       this.#abort();
     }
-    if (now >= this.#giveUpSocketAt()) {
-      // Everything is with the kernel, but no Close came: a FIN lets the peer's stack finish before the socket goes.
-      if (this.#state === "closing" && !this.#progress.hasUnsent) this.#linger(now);
-      else this.#destroy();
+    if (now >= this.#lookAt()) {
+      this.#progress.look(now);
+      this.#do({ type: "look" });
     }
+    this.#giveUpWhenDue(now);
+  }
+
+  #giveUpWhenDue(now: number): void {
+    if (now < this.#giveUpSocketAt()) return;
+    // Everything is with the kernel, but no Close came: a FIN lets the peer's stack finish before the socket goes.
+    if (this.#state === "closing" && !this.#progress.hasUnsent) this.#linger(now);
+    else this.#destroy();
   }
 
   #do(action: EndingAction): void {

@@ -30,8 +30,10 @@ export type EndingEvent =
   /** Bytes wait to be sent, or none do any more. */
   | { type: "unsent" }
   | { type: "sent" }
-  /** The peer was seen to read: a part of what waited has gone out. */
+  /** A part of what waited has gone out. */
   | { type: "progress" }
+  /** The kernel was looked at: the peer's side has acknowledged so many bytes in all, and so many more are on the way. */
+  | { type: "looked"; acknowledged: number; unacknowledged: number }
   | { type: "last-call" }
   | { type: "force" }
   /** The heartbeat found the peer dead, or its outbox is over the limit. */
@@ -50,6 +52,8 @@ export type EndingAction =
   | { type: "drop-queue"; as: "handed back" | "abandoned" }
   /** Send what waits, then Close; nothing is sent after it. */
   | { type: "close"; code: number; reason: string }
+  /** Look what the kernel still holds for the peer, and tell it with `looked`. */
+  | { type: "look" }
   /** Send what waits, then FIN; reading goes on. */
   | { type: "fin" }
   /** Hand everything that waits to the socket, then FIN, without Close. */

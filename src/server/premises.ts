@@ -4,6 +4,7 @@
  */
 import type { AddressInfo } from "node:net";
 import { systemClock, type Clock } from "../base/clock.js";
+import { systemKernel, type Kernel } from "../connection/kernel.js";
 import { defer } from "../base/deferred.js";
 import { ServerStateError } from "../base/errors.js";
 import type { Guest } from "../connection/connection.js";
@@ -40,6 +41,7 @@ export class Premises<Taker extends Consumer, Principal>
 {
   readonly options: ResolvedOptions<Principal>;
   readonly clock: Clock = systemClock;
+  readonly kernel: Kernel = systemKernel;
   endingOptions: EndingOptions;
   /** Who is inside, those included whose peer has left and that are still served. */
   readonly connections = new Set<Endpoint<Taker>>();

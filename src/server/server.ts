@@ -7,7 +7,7 @@ import type { Guest } from "../connection/connection.js";
 import type { Endpoint } from "../connection/endpoint.js";
 import { HandlerRun, type HandlerOwner } from "../connection/handler-run.js";
 import type { Connection, Handler } from "../connection/handler.js";
-import { encodeMessage } from "../connection/outbox.js";
+import { encodeMessage } from "../connection/encoded-message.js";
 import type { DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import type { ListenTarget } from "../listen/listen-target.js";

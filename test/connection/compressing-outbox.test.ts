@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { CompressingOutbox } from "../../src/connection/compressing-outbox.js";
 import type { OutboxLimits } from "../../src/connection/options.js";
-import { encodeMessage } from "../../src/connection/outbox.js";
+import { encodeMessage } from "../../src/connection/encoded-message.js";
 import { CompressionNegotiator, compressionDefaults } from "../../src/listen/compression-offer.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { PeerDeflate } from "../tools/peer-deflate.js";

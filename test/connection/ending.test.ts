@@ -38,6 +38,7 @@ function scene(options: Partial<EndingOptions> = {}, initially = { idle: true, r
     cutInput: () => note("cut"),
     dropQueue: (as: string) => note(`drop as ${as}`),
     sendClose: (code: number, reason: string) => note(`close ${code} ${reason}`.trim()),
+    look: (tell) => tell(0, 0),
     endSocket: () => note("fin"),
     flushSocket: () => note("flush"),
     destroySocket: () => note("destroy"),
@@ -131,7 +132,7 @@ describe("the machine is woken", () => {
     ending.dispatch({ type: "drain" });
     expect(timers).toEqual([MAX_TIMEOUT]);
     ending.dispatch({ type: "force" });
-    expect(timers).toEqual([MAX_TIMEOUT, 200]);
+    expect(timers).toEqual([MAX_TIMEOUT, 100]);
     done.length = 0;
     await time.run();
     expect(done).toEqual(["200: destroy"]);
@@ -159,8 +160,8 @@ describe("the machine is woken", () => {
     done.length = 0;
     time.at(1_800, () => (target.isCompressing = false));
     await time.run();
-    // Three looks while the compressor was busy, each of which gave it as long again.
-    expect(done).toEqual(["2000: destroy"]);
+    // Whenever it was looked for while the compressor was busy, it was given as long again.
+    expect(done).toEqual(["2250: destroy"]);
   });
 });
 

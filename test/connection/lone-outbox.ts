@@ -2,7 +2,6 @@
 import { onTestFinished } from "vitest";
 import type { OutboxLimits } from "../../src/connection/options.js";
 import { Outbox } from "../../src/connection/outbox.js";
-import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { MemorySocket } from "../tools/memory-socket.js";
 
 export interface LoneOutbox {
@@ -24,8 +23,7 @@ export function loneOutbox(limits: Partial<OutboxLimits> = {}): LoneOutbox {
     onOutboxLow: () => told.push("low"),
     onWritten: () => writtenAt.push(outbox.bufferedAmount),
   };
-  const pings = { progressPing: (behind: number) => encodeFrame(Opcode.ping, `behind ${behind}`) };
-  const outbox = new Outbox(socket, owner, pings, {
+  const outbox = new Outbox(socket, owner, {
     highWaterMark: 1_000,
     outboxLimit: 10_000,
     ...limits,

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { encodeMessage, MAX_WRITE, Outbox } from "../../src/connection/outbox.js";
+import { encodeMessage } from "../../src/connection/encoded-message.js";
+import { MAX_WRITE, MIN_WRITE, Outbox } from "../../src/connection/outbox.js";
 import { Decoder } from "../../src/wire/decoder.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { eventually } from "../tools/serve.js";
@@ -62,7 +63,6 @@ async function pair(): Promise<{
   const outbox = new Outbox(
     socket,
     { onOutboxFull: () => {}, onOutboxLow: () => {}, onWritten: () => {} },
-    { progressPing: () => encodeFrame(Opcode.ping, "1234") },
     { highWaterMark: 64 * 1024, outboxLimit: Infinity },
   );
   return { outbox, socket, peer, seen, writes };
@@ -109,28 +109,45 @@ describe("an outbox", () => {
     expect(outbox.bufferedMessages).toBe(0);
   });
 
-  test("puts a Ping between frames of bulk, and none where there is less", async () => {
-    const large = await pair();
-    large.outbox.send(Buffer.alloc(4 * 1024 * 1024));
-    await eventually(() => large.seen.messages.length === 1);
-    expect(large.seen.pings).toBeGreaterThanOrEqual(14);
-    expect(large.seen.pings).toBeLessThanOrEqual(16);
-
-    const small = await pair();
-    for (let index = 0; index < 100; index++) small.outbox.send(Buffer.alloc(1000));
-    await eventually(() => small.seen.messages.length === 100);
-    expect(small.seen.pings).toBe(0);
+  test("sends a message as one frame, however large it is", async () => {
+    const { outbox, seen, peer } = await pair();
+    let first: Buffer | undefined;
+    peer.once("data", (chunk: Buffer) => (first = chunk.subarray(0, 10)));
+    outbox.send(Buffer.alloc(4 * 1024 * 1024));
+    await eventually(() => seen.messages.length === 1);
+    expect(first!.readUInt8(0)).toBe(0x80 | Opcode.binary);
+    expect(first!.readBigUInt64BE(2)).toBe(BigInt(4 * 1024 * 1024));
+    expect(seen.pings).toBe(0);
   });
 
-  test("keeps only the latest Pong while the socket is busy", async () => {
-    const { outbox, peer, seen } = await pair();
+  test("hands a socket little while it is behind, and more while it keeps up", async () => {
+    const { outbox, peer, seen, writes } = await pair();
+    outbox.send(Buffer.alloc(400 * 1024));
+    await eventually(() => seen.messages.length === 1);
+    expect(writes.slice(0, 2)).toEqual([MIN_WRITE, 2 * MIN_WRITE]);
     peer.pause();
     outbox.send(Buffer.alloc(16 * 1024 * 1024));
     await eventually(() => outbox.bufferedAmount < 16 * 1024 * 1024);
-    for (let index = 0; index < 1000; index++) outbox.sendPong(encodeFrame(Opcode.pong, String(index)));
+    writes.length = 0;
     peer.resume();
-    await eventually(() => seen.messages.length === 1 && seen.pongs.includes("999"));
-    expect(seen.pongs.length).toBeLessThan(10);
+    await eventually(() => seen.messages.length === 2);
+    expect(writes[0]).toBe(MIN_WRITE);
+  });
+
+  test("keeps 4 KiB of Pongs while a frame is partly sent, and the latest of the rest", async () => {
+    const { outbox, peer, seen } = await pair();
+    peer.pause();
+    outbox.send(Buffer.alloc(16 * 1024 * 1024));
+    outbox.send("behind");
+    await eventually(() => outbox.bufferedAmount < 16 * 1024 * 1024);
+    for (let index = 0; index < 10_000; index++) outbox.sendPong(encodeFrame(Opcode.pong, String(index)));
+    peer.resume();
+    await eventually(() => seen.messages.length === 2);
+    const numbers = seen.pongs.map(Number);
+    const inOrder = Array.from({ length: numbers.length - 1 }, (_, index) => index);
+    expect(numbers).toEqual([...inOrder, 9_999]);
+    expect(numbers.length).toBeGreaterThan(600);
+    expect(numbers.length).toBeLessThan(2_000);
   });
 
   test("counts what the kernel has not taken, in bytes and in messages", async () => {

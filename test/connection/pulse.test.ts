@@ -17,7 +17,7 @@ describe("a silent peer", () => {
   test("is not asked a second time while the answer may still come", () => {
     const pulse = new Pulse();
     const look = (): string => pulse.beat(1, { interval: 2, timeout: 3 }, nothing);
-    expect([look(), look(), look(), look(), look()]).toEqual(["fine", "ask", "fine", "fine", "dead"]);
+    expect([look(), look(), look(), look(), look()]).toEqual(["fine", "ask", "wait", "wait", "dead"]);
   });
 
   test("that is heard of begins anew, and is asked again when it falls silent again", () => {

@@ -7,6 +7,8 @@ export class Driver {
   readonly machine: EndingMachine;
   /** The number of the last Ping. */
   pings = 0;
+  /** What the kernel shows. It is taken to have been looked at behind each event. */
+  kernel = { acknowledged: 0, unacknowledged: 0 };
 
   constructor(
     options: Partial<EndingOptions> = {},
@@ -29,7 +31,8 @@ export class Driver {
     for (const { type } of actions) {
       if (type === "ping") this.machine.handle({ type: "pinged", nonce: ++this.pings }, now);
     }
-    return actions.map(describeAction);
+    const looked = this.machine.handle({ type: "looked", ...this.kernel }, now);
+    return [...actions, ...looked].filter(({ type }) => type !== "look").map(describeAction);
   }
 
   /** A Pong for the last Ping, or for the one with this number. */
@@ -58,6 +61,7 @@ function withDetails(type: EndingEvent["type"]): EndingEvent {
       return { type, reset: false };
     case "pinged":
     case "pong":
+    case "looked":
       throw new Error(`${type} needs a number`);
     default:
       return { type };

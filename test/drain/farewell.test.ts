@@ -27,6 +27,22 @@ describe("progress", () => {
     expect(driver.machine.wakeAt).toBe(9_000);
   });
 
+  it("is what the peer's side has acknowledged since the kernel was looked at last", () => {
+    const driver = closing();
+    driver.at(0, "sent");
+    driver.kernel = { acknowledged: 1_000, unacknowledged: 9_000 };
+    expect(driver.at(2_900, "tick")).toEqual([]);
+    expect(driver.machine.wakeAt).toBe(5_900);
+    driver.kernel = { acknowledged: 1_001, unacknowledged: 8_999 };
+    expect(driver.wake()).toEqual({ at: 5_900, actions: [] });
+    // The same again, or less, is none.
+    driver.kernel = { acknowledged: 900, unacknowledged: 10_000 };
+    expect(driver.wake()).toEqual({ at: 8_900, actions: ["fin"] });
+    expect(driver.wake()).toEqual({ at: 9_900, actions: ["destroy"] });
+    driver.at(9_901, "socket-closed");
+    expect(driver.machine.end).toBe("forced");
+  });
+
   it("is not what the peer sends after Close", () => {
     const driver = closing();
     for (const event of ["busy", "idle", "paused", "resumed"] as const) driver.at(2_000, event);
@@ -64,7 +80,7 @@ describe("a slow reader", () => {
     expect(world.report!.outcome).toBe("clean");
   });
 
-  it("whose kernel holds everything is seen to live by the Pongs of interleaved Pings", async () => {
+  it("whose kernel holds everything is seen to live by what it acknowledges", async () => {
     const { connection } = await runOne(
       { peer: { steps: burst(60), readTime: 200 }, kernelBuffer: 20 },
       { shutdownAt: 0, drain: { patience: 500, closeTimeout: 2_500 } },
@@ -84,8 +100,8 @@ describe("a slow reader", () => {
     expect(connection.performedFirst("destroy")!.at).toBe(3_550);
     const report = world.report!;
     expect(report.outcome).toBe("forced");
-    expect(connection.counts).toMatchObject({ served: 10, undelivered: 6 });
-    expect(report.messages).toMatchObject({ served: 0, undelivered: 6 });
+    expect(connection.counts).toMatchObject({ served: 10, undelivered: 10 });
+    expect(report.messages).toMatchObject({ served: 0, undelivered: 10 });
     expect(report.troubled[0]).toMatchObject({ reason: "unsent", queued: 0, running: 0 });
   });
 });
@@ -166,6 +182,7 @@ describe("forced at the deadline", () => {
       "abort",
       "drop-queue",
       "flush",
+      "look",
       "destroy",
     ]);
     expect(connection.socketClosedAt).toBe(1_250);

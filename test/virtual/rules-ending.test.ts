@@ -21,9 +21,19 @@ async function run(script: OneWorld): Promise<{ connection: WatchedConnection; w
 /** When the peer was last seen to read, or the wait for it began, up to `until`. */
 function lastProgress({ events, performed }: WatchedConnection, until: number): number {
   const signs = ["unsent", "sent", "progress", "pong", "drain"];
-  const seen = events.filter(({ type, at }) => at <= until && signs.includes(type));
+  const looks = events.filter((event) => event.type === "looked");
+  const read = looks.filter(
+    (look, index) => index > 0 && look.acknowledged > mostAcknowledged(looks.slice(0, index)),
+  );
+  const seen = [...events.filter(({ type }) => signs.includes(type)), ...read].filter(
+    ({ at }) => at <= until,
+  );
   const begun = performed.filter(({ type, at }) => at <= until && (type === "cut" || type === "close"));
   return Math.max(...[...seen, ...begun].map(({ at }) => at));
+}
+
+function mostAcknowledged(looks: readonly { acknowledged: number }[]): number {
+  return Math.max(...looks.map(({ acknowledged }) => acknowledged));
 }
 
 describe("Rule 5, no reset", () => {

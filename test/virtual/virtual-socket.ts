@@ -17,7 +17,8 @@ export class VirtualSocket extends Duplex implements Line {
   readonly #kernelBuffer: number;
   readonly #cutter = new FrameCutter();
   #peer: VirtualPeer | undefined;
-  #inKernel = 0;
+  /** Replies that the kernel holds for the peer. */
+  inKernel = 0;
   /** What is being written. */
   #taking: { frames: ServerFrame[]; done: Callback } | undefined;
   /** The peer is within a fragmented message. */
@@ -43,7 +44,7 @@ export class VirtualSocket extends Duplex implements Line {
   }
 
   room(): void {
-    this.#inKernel--;
+    this.inKernel--;
     this.#pass();
   }
 
@@ -108,8 +109,8 @@ export class VirtualSocket extends Duplex implements Line {
     const { frames, done } = this.#taking;
     while (frames.length > 0) {
       if (frames[0]!.type === "reply") {
-        if (this.#inKernel >= this.#kernelBuffer) return;
-        this.#inKernel++;
+        if (this.inKernel >= this.#kernelBuffer) return;
+        this.inKernel++;
         this.carried++;
       }
       this.#peer!.carry(frames.shift()!);

@@ -1,5 +1,5 @@
 /** Peers that do not read what they are sent, or not as fast as it comes. */
-import { askFaulty, openFaulty, type Fault, type FaultOptions, type FaultyPeer } from "./faulty-peer.js";
+import { openFaulty, type Fault, type FaultOptions, type FaultyPeer } from "./faulty-peer.js";
 
 /** Asks and never reads again, not even Close. */
 export const neverReads: Fault = async (target, options = {}) => {
@@ -49,9 +49,16 @@ export interface StopsReadingOptions extends FaultOptions {
 /** Asks, reads some bytes of what it is sent, and stops. */
 export const stopsReading: Fault<StopsReadingOptions> = async (target, options = {}) => {
   const { after = 64 * 1024 } = options;
-  const peer = await askFaulty(target, options);
+  const peer = await openFaulty(target, options);
   const { socket } = peer.client;
-  await peer.client.until(() => socket.bytesRead >= after);
-  socket.pause();
+  const stopped = new Promise<void>((resolve) => {
+    socket.on("data", () => {
+      if (socket.bytesRead < after) return;
+      socket.pause();
+      resolve();
+    });
+  });
+  peer.send(options.requests ?? 3);
+  await stopped;
   return peer;
 };

@@ -1,0 +1,79 @@
+/** The tables in which Linux tells of each TCP socket what waits in it: `/proc/net/tcp` and `/proc/net/tcp6`. */
+import { createReadStream } from "node:fs";
+import { isIPv4, type Socket } from "node:net";
+import { endianness } from "node:os";
+
+/** Where a socket stands: in which table, and what its line says behind its number. */
+export interface Place {
+  table: string;
+  addresses: string;
+}
+
+/** Where a TCP socket stands; undefined for another socket, and for one that is not connected any more. */
+export function placeOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): Place | undefined {
+  if (localAddress === undefined || localPort === undefined) return undefined;
+  if (remoteAddress === undefined || remotePort === undefined) return undefined;
+  const table = isIPv4(localAddress) ? "/proc/net/tcp" : "/proc/net/tcp6";
+  return {
+    table,
+    addresses: `${hexOf(localAddress)}:${hexOfPort(localPort)} ${hexOf(remoteAddress)}:${hexOfPort(remotePort)}`,
+  };
+}
+
+function hexOfPort(port: number): string {
+  return port.toString(16).toUpperCase().padStart(4, "0");
+}
+
+/** An address as the kernel prints it: words of 32 bits, each as a number of this machine. */
+function hexOf(address: string): string {
+  const bytes = isIPv4(address) ? bytesOfIPv4(address) : bytesOfIPv6(address);
+  if (endianness() === "LE") bytes.swap32();
+  return bytes.toString("hex").toUpperCase();
+}
+
+function bytesOfIPv4(address: string): Buffer {
+  return Buffer.from(address.split(".").map(Number));
+}
+
+/** RFC 4291 §2.2. */
+function bytesOfIPv6(address: string): Buffer {
+  const bytes = Buffer.alloc(16);
+  const [first = "", last] = address.replace(/%.*/, "").split("::");
+  const head = groupsOf(first);
+  head.copy(bytes);
+  if (last !== undefined) groupsOf(last).copy(bytes, 16 - groupsOf(last).length);
+  return bytes;
+}
+
+function groupsOf(part: string): Buffer {
+  const groups = part === "" ? [] : part.split(":");
+  return Buffer.concat(
+    groups.map((group) =>
+      group.includes(".") ? bytesOfIPv4(group) : Buffer.from(group.padStart(4, "0"), "hex"),
+    ),
+  );
+}
+
+/**
+ * Reads a table, and calls `found` for each of its lines that is asked for: with the bytes that were handed to the socket
+ * and not acknowledged. Rejects where there is no such table.
+ */
+export async function readTable(
+  table: string,
+  asked: ReadonlyMap<string, unknown>,
+  found: (addresses: string, unacknowledged: number) => void,
+): Promise<void> {
+  let rest = "";
+  // By and by: there may be a million sockets, and others wait for this thread.
+  for await (const chunk of createReadStream(table, { encoding: "latin1" })) {
+    const lines = (rest + String(chunk)).split("\n");
+    rest = lines.pop()!;
+    for (const line of lines) {
+      // "  12: 0100007F:1F90 0100007F:C350 01 0001A2B3:00000000 …": state and queues stand behind the addresses.
+      const start = line.indexOf(": ") + 2;
+      const end = line.indexOf(" ", line.indexOf(" ", start) + 1);
+      const addresses = line.slice(start, end);
+      if (asked.has(addresses)) found(addresses, Number.parseInt(line.slice(end + 4, end + 12), 16));
+    }
+  }
+}

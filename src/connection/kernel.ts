@@ -1,0 +1,116 @@
+/**
+ * What the kernel still holds for a peer: the only sign of one that reads slowly what was handed over long ago. Node shows
+ * nothing of it, and a Ping that nobody expects is taken for a fault by real clients (docs/decisions.md).
+ *
+ * Linux tells it. Its table is read when somebody asks, once for all who do, and for no more than a tenth of the time.
+ * Elsewhere it is assumed.
+ */
+import { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { now } from "../base/clock.js";
+import { placeOf, readTable } from "./kernel-table.js";
+
+type Tell = (bytes: number) => void;
+
+/** Tells what the kernel holds. */
+export interface Kernel {
+  /**
+   * Calls `tell` once, at once or later, with the bytes that the kernel has taken from this socket and that the peer's
+   * side has not acknowledged. 0 for a stream behind which nothing is hidden: one that is no TCP socket.
+   */
+  unacknowledged(socket: Duplex, tell: Tell): void;
+}
+
+/** A kernel that tells nothing is taken to hold so much at most, and its peer to take so much in a millisecond. */
+const ASSUMED_HELD = 2 * 1024 * 1024;
+const ASSUMED_RATE = 128;
+
+/** Where the kernel tells nothing: a peer gets the time that a slow one would take, and no longer. */
+export class AssumedKernel implements Kernel {
+  /** Since when nothing was written to a socket, as far as one who asks now and then can see. */
+  readonly #quiet = new WeakMap<Socket, { written: number; since: number }>();
+
+  unacknowledged(socket: Duplex, tell: Tell): void {
+    if (!isTcp(socket)) return tell(0);
+    let quiet = this.#quiet.get(socket);
+    if (quiet?.written !== socket.bytesWritten) {
+      quiet = { written: socket.bytesWritten, since: now() };
+      this.#quiet.set(socket, quiet);
+    }
+    tell(Math.max(0, Math.min(quiet.written, ASSUMED_HELD) - ASSUMED_RATE * (now() - quiet.since)));
+  }
+}
+
+/** A read that took so long is followed by so many times that without one. */
+const REST = 9;
+
+/** Linux. */
+export class TellingKernel implements Kernel {
+  readonly #otherwise: Kernel;
+  /** Who has asked, by table and line. */
+  #asked = new Map<string, Map<string, Asked[]>>();
+  #reading = false;
+  #restUntil = 0;
+
+  /** `otherwise` is asked when a table cannot be read. */
+  constructor(otherwise: Kernel) {
+    this.#otherwise = otherwise;
+  }
+
+  unacknowledged(socket: Duplex, tell: Tell): void {
+    const place = isTcp(socket) ? placeOf(socket) : undefined;
+    if (place === undefined) return tell(0);
+    const lines = valueOf(this.#asked, place.table, () => new Map<string, Asked[]>());
+    valueOf(lines, place.addresses, () => []).push({ socket, tell });
+    this.#readSoon();
+  }
+
+  #readSoon(): void {
+    if (this.#reading || this.#asked.size === 0) return;
+    this.#reading = true;
+    setTimeout(() => void this.#read(), Math.max(0, this.#restUntil - now()));
+  }
+
+  async #read(): Promise<void> {
+    const began = now();
+    const asked = this.#asked;
+    this.#asked = new Map();
+    await Promise.all([...asked].map(async ([table, lines]) => this.#readTable(table, lines)));
+    this.#restUntil = now() + REST * (now() - began);
+    this.#reading = false;
+    this.#readSoon();
+  }
+
+  async #readTable(table: string, lines: Map<string, Asked[]>): Promise<void> {
+    const held = new Map<string, number>();
+    try {
+      // A line may stand there twice: once for a connection of the past.
+      await readTable(table, lines, (addresses, bytes) => {
+        held.set(addresses, Math.max(bytes, held.get(addresses) ?? 0));
+      });
+    } catch {
+      for (const { socket, tell } of [...lines.values()].flat()) this.#otherwise.unacknowledged(socket, tell);
+      return;
+    }
+    for (const [addresses, all] of lines) for (const { tell } of all) tell(held.get(addresses) ?? 0);
+  }
+}
+
+interface Asked {
+  socket: Duplex;
+  tell: Tell;
+}
+
+function isTcp(socket: Duplex): socket is Socket {
+  return socket instanceof Socket && socket.remotePort !== undefined;
+}
+
+function valueOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
+}
+
+/** The kernel of this machine. */
+export const systemKernel: Kernel =
+  process.platform === "linux" ? new TellingKernel(new AssumedKernel()) : new AssumedKernel();
