@@ -32,12 +32,10 @@ export class AssumedKernel implements Kernel {
 
   unacknowledged(socket: Duplex, tell: Tell): void {
     if (!isTcp(socket)) return tell(0);
+    const [at, written] = [now(), socket.bytesWritten];
     let quiet = this.#quiet.get(socket);
-    if (quiet?.written !== socket.bytesWritten) {
-      quiet = { written: socket.bytesWritten, since: now() };
-      this.#quiet.set(socket, quiet);
-    }
-    tell(Math.max(0, Math.min(quiet.written, ASSUMED_HELD) - ASSUMED_RATE * (now() - quiet.since)));
+    if (quiet?.written !== written) this.#quiet.set(socket, (quiet = { written, since: at }));
+    tell(Math.max(0, Math.min(written, ASSUMED_HELD) - Math.floor(ASSUMED_RATE * (at - quiet.since))));
   }
 }
 
@@ -47,14 +45,16 @@ const REST = 9;
 /** Linux. */
 export class TellingKernel implements Kernel {
   readonly #otherwise: Kernel;
+  readonly #table: typeof readTable;
   /** Who has asked, by table and line. */
   #asked = new Map<string, Map<string, Asked[]>>();
   #reading = false;
   #restUntil = 0;
 
   /** `otherwise` is asked when a table cannot be read. */
-  constructor(otherwise: Kernel) {
+  constructor(otherwise: Kernel, table = readTable) {
     this.#otherwise = otherwise;
+    this.#table = table;
   }
 
   unacknowledged(socket: Duplex, tell: Tell): void {
@@ -85,7 +85,7 @@ export class TellingKernel implements Kernel {
     const held = new Map<string, number>();
     try {
       // A line may stand there twice: once for a connection of the past.
-      await readTable(table, lines, (addresses, bytes) => {
+      await this.#table(table, lines, (addresses, bytes) => {
         held.set(addresses, Math.max(bytes, held.get(addresses) ?? 0));
       });
     } catch {

@@ -22,8 +22,8 @@ function temporaryFolder(): string {
   return folder;
 }
 
-describe("a Ping that only shows progress", () => {
-  test("does not answer for the Pings that wait behind bulk: ping() takes until its own place was read", async () => {
+describe("a Ping behind bulk", () => {
+  test("is answered when its own place was read", async () => {
     let pinged: Promise<number> | undefined;
     const { port } = await serve(async (connection) => {
       for await (const _ of connection) {
