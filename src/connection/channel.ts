@@ -170,6 +170,11 @@ export class Channel implements DecoderSink {
     );
   }
 
+  /** Nothing that is looked for of its socket is waited for any more. */
+  forgetLooks(kernel: Kernel): void {
+    kernel.forget(this.#socket);
+  }
+
   /** How many messages may end within the last so many bytes that the kernel has taken. */
   messagesWithin(lastBytes: number): number {
     return this.#madeOutbox?.messagesWithin(lastBytes) ?? 0;

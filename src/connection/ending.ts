@@ -82,9 +82,10 @@ export class Ending {
       case "close":
         return owner.sendClose(action.code, action.reason);
       case "look":
-        return owner.look((acknowledged, unacknowledged) =>
-          this.dispatch({ type: "looked", acknowledged, unacknowledged }),
-        );
+        return owner.look((acknowledged, unacknowledged) => {
+          // What has arrived by then must be seen first, as in `#onTimer`.
+          this.#clock.afterPoll(() => this.dispatch({ type: "looked", acknowledged, unacknowledged }));
+        });
       case "fin":
         return owner.endSocket();
       case "flush":

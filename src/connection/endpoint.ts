@@ -331,6 +331,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#account.socketClosed(unsentBytes, this.#inbox.isFull || this.#paused);
     this.#open = false;
     this.#gone = true;
+    this.#channel.forgetLooks(this.#owner.kernel);
     this.#drop(this.#channel.bufferedMessages + this.#channel.messagesWithin(this.#lostBytes));
     this.#dispatch({ type: "socket-closed", reset: error !== undefined });
     this.#channel.failWaiting(neverSent());

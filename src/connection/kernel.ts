@@ -19,6 +19,8 @@ export interface Kernel {
    * side has not acknowledged. 0 for a stream behind which nothing is hidden: one that is no TCP socket.
    */
   unacknowledged(socket: Duplex, tell: Tell): void;
+  /** Nobody waits to be told of this socket any more. */
+  forget(socket: Duplex): void;
 }
 
 /** A kernel that tells nothing is taken to hold so much at most, and its peer to take so much in a millisecond. */
@@ -37,17 +39,21 @@ export class AssumedKernel implements Kernel {
     if (quiet?.written !== written) this.#quiet.set(socket, (quiet = { written, since: at }));
     tell(Math.max(0, Math.min(written, ASSUMED_HELD) - Math.floor(ASSUMED_RATE * (at - quiet.since))));
   }
+
+  forget(): void {}
 }
 
-/** A read that took so long is followed by so many times that without one. */
+/** A read that took so long is followed by so many times that without one, but no more than so many milliseconds. */
 const REST = 9;
+const MAX_REST = 500;
 
 /** Linux. */
 export class TellingKernel implements Kernel {
   readonly #otherwise: Kernel;
   readonly #table: typeof readTable;
-  /** Who has asked, by table and line. */
-  #asked = new Map<string, Map<string, Asked[]>>();
+  /** Who waits to be told of which socket. */
+  #asked = new Map<Duplex, Tell[]>();
+  #timer: NodeJS.Timeout | undefined;
   #reading = false;
   #restUntil = 0;
 
@@ -58,57 +64,73 @@ export class TellingKernel implements Kernel {
   }
 
   unacknowledged(socket: Duplex, tell: Tell): void {
-    const place = isTcp(socket) ? placeOf(socket) : undefined;
-    if (place === undefined) return tell(0);
-    const lines = valueOf(this.#asked, place.table, () => new Map<string, Asked[]>());
-    valueOf(lines, place.addresses, () => []).push({ socket, tell });
+    if (!isTcp(socket)) return tell(0);
+    const tells = this.#asked.get(socket);
+    if (tells === undefined) this.#asked.set(socket, [tell]);
+    else tells.push(tell);
     this.#readSoon();
+  }
+
+  forget(socket: Duplex): void {
+    this.#asked.delete(socket);
+    if (this.#asked.size > 0) return;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #readSoon(): void {
     if (this.#reading || this.#asked.size === 0) return;
-    this.#reading = true;
-    setTimeout(() => void this.#read(), Math.max(0, this.#restUntil - now()));
+    this.#timer ??= setTimeout(() => void this.#read(), Math.max(0, this.#restUntil - now()));
   }
 
   async #read(): Promise<void> {
+    this.#timer = undefined;
+    this.#reading = true;
     const began = now();
     const asked = this.#asked;
     this.#asked = new Map();
-    await Promise.all([...asked].map(async ([table, lines]) => this.#readTable(table, lines)));
-    this.#restUntil = now() + REST * (now() - began);
+    await Promise.all(
+      [...inTables(asked.keys())].map(async ([table, lines]) => this.#readTable(table, lines, asked)),
+    );
+    this.#restUntil = now() + Math.min(REST * (now() - began), MAX_REST);
     this.#reading = false;
     this.#readSoon();
   }
 
-  async #readTable(table: string, lines: Map<string, Asked[]>): Promise<void> {
+  async #readTable(table: string, lines: Map<string, Duplex>, asked: Map<Duplex, Tell[]>): Promise<void> {
     const held = new Map<string, number>();
+    let readable = true;
     try {
       // A line may stand there twice: once for a connection of the past.
       await this.#table(table, lines, (addresses, bytes) => {
         held.set(addresses, Math.max(bytes, held.get(addresses) ?? 0));
       });
     } catch {
-      for (const { socket, tell } of [...lines.values()].flat()) this.#otherwise.unacknowledged(socket, tell);
-      return;
+      readable = false;
     }
-    for (const [addresses, all] of lines) for (const { tell } of all) tell(held.get(addresses) ?? 0);
+    for (const [addresses, socket] of lines) {
+      for (const tell of asked.get(socket)!) {
+        if (readable) tell(held.get(addresses) ?? 0);
+        else this.#otherwise.unacknowledged(socket, tell);
+      }
+    }
   }
 }
 
-interface Asked {
-  socket: Duplex;
-  tell: Tell;
+/** By table and line, who is looked for. A socket that is gone by now stands in none: it holds nothing, and nobody cares. */
+function inTables(sockets: Iterable<Duplex>): Map<string, Map<string, Duplex>> {
+  const tables = new Map<string, Map<string, Duplex>>();
+  for (const socket of sockets) {
+    const place = placeOf(socket as Socket);
+    if (place === undefined) continue;
+    const lines = tables.get(place.table) ?? new Map<string, Duplex>();
+    tables.set(place.table, lines.set(place.addresses, socket));
+  }
+  return tables;
 }
 
 function isTcp(socket: Duplex): socket is Socket {
   return socket instanceof Socket && socket.remotePort !== undefined;
-}
-
-function valueOf<Key, Value>(map: Map<Key, Value>, key: Key, make: () => Value): Value {
-  const value = map.get(key) ?? make();
-  map.set(key, value);
-  return value;
 }
 
 /** The kernel of this machine. */

@@ -13,7 +13,7 @@ import { MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "../wire/frame.js";
 import { encodeMessage, MAX_COPIED_PAYLOAD, type EncodedMessage, type Segment } from "./encoded-message.js";
 import type { OutboxLimits } from "./options.js";
 import { Pongs } from "./pongs.js";
-import { ownSlab, sharedSlab, type Slab } from "./slab.js";
+import { nextSharedSlab, ownSlab, sharedSlab, type Slab } from "./slab.js";
 import { TakenLog } from "./taken-log.js";
 
 /**
@@ -213,8 +213,11 @@ export class Outbox {
 
   /** A slab with room for `length` bytes at its position, where the run goes on if it can. */
   #reserve(length: number): Slab {
-    const slab =
-      this.#writingBytes > 0 ? (this.#ownSlab = ownSlab(this.#ownSlab, length)) : sharedSlab(length);
+    const busy = this.#writingBytes > 0;
+    let slab = busy ? this.#ownSlab : sharedSlab;
+    if (slab === undefined || slab.position + length > slab.buffer.length) {
+      slab = busy ? (this.#ownSlab = ownSlab()) : nextSharedSlab();
+    }
     if (this.#runSlab !== slab || this.#runEnd !== slab.position) {
       this.#cutRun();
       this.#runSlab = slab;

@@ -283,7 +283,7 @@ describe("the heartbeat", () => {
         connection.send(Buffer.alloc(size));
         await connection.closed;
       },
-      { heartbeat: { interval: ms(300), timeout: ms(300) }, highWaterMark: 16 * 1024 * 1024 },
+      { heartbeat: { interval: ms(300), timeout: ms(1_000) }, highWaterMark: 16 * 1024 * 1024 },
     );
     const client = await openRaw(port, { answersPing: false });
     client.socket.on("data", () => {

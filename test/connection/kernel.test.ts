@@ -27,7 +27,10 @@ function ask(kernel: Kernel, socket: Socket): Promise<number> {
 }
 
 /** Fails if it is asked. */
-const nobody: Kernel = { unacknowledged: () => expect.unreachable("the table can be read") };
+const nobody: Kernel = {
+  unacknowledged: () => expect.unreachable("the table can be read"),
+  forget: () => {},
+};
 
 describe.runIf(process.platform === "linux")("the kernel", () => {
   test.each([
@@ -87,6 +90,14 @@ describe.runIf(process.platform === "linux")("the kernel", () => {
     await once(socket, "close");
     expect(await ask(new TellingKernel(nobody), socket)).toBe(0);
   });
+
+  test("is not looked at for a socket that is forgotten, and no timer is left", async () => {
+    const { socket } = await pair("127.0.0.1");
+    const kernel = new TellingKernel(nobody, () => expect.unreachable("nobody asks any more"));
+    kernel.unacknowledged(socket, () => expect.unreachable("it was forgotten"));
+    kernel.forget(socket);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  });
 });
 
 describe("a kernel that tells nothing", () => {
@@ -114,7 +125,10 @@ describe("a kernel that tells nothing", () => {
   test("is asked where the table cannot be read", async () => {
     const { socket } = await pair("127.0.0.1");
     const asked: unknown[] = [];
-    const otherwise: Kernel = { unacknowledged: (which, tell) => (asked.push(which), tell(77)) };
+    const otherwise: Kernel = {
+      unacknowledged: (which, tell) => (asked.push(which), tell(77)),
+      forget: () => {},
+    };
     const kernel = new TellingKernel(otherwise, () => Promise.reject(new Error("no such table")));
     expect([await ask(kernel, socket), asked]).toEqual([77, [socket]]);
   });

@@ -65,7 +65,7 @@ export function loneEndpoint<Taker extends Consumer>(
       ...options,
     },
     clock,
-    kernel: { unacknowledged: (_, tell) => tell(0) },
+    kernel: { unacknowledged: (_, tell) => tell(0), forget: () => {} },
     endingOptions: { ...drainDefaults, ...drain, closeReplyTimeout: 5_000, goneTimeout: 30_000 },
     tally,
     draining,

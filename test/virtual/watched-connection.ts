@@ -186,7 +186,7 @@ export class WatchedConnection {
     return {
       options: connectionOptions,
       clock: this.#time.clock,
-      kernel: { unacknowledged: (_, tell) => tell(this.#socket.inKernel * REPLY_FRAME) },
+      kernel: { unacknowledged: (_, tell) => tell(this.#socket.inKernel * REPLY_FRAME), forget: () => {} },
       endingOptions: options,
       tally: bothOf(this.counts, () => host.tally),
       get draining() {
