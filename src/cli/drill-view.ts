@@ -9,6 +9,7 @@ import {
   type Progress,
   type RunResult,
 } from "../drill/index.js";
+import { endingOf } from "../drill/last-lines.js";
 import { exitWord } from "../drill/report/words.js";
 import { Screen } from "./screen.js";
 
@@ -143,8 +144,9 @@ export class DrillView {
   /** The server's last words: of the only run, or of the first that failed. */
   #output(runs: readonly RunResult[]): void {
     const run = runs.length === 1 ? runs[0] : runs.find(({ passed }) => !passed);
-    const lines = run?.process.output.slice(-OUTPUT_LINES) ?? [];
-    if (run === undefined || lines.length === 0) return;
+    if (run === undefined || run.process.output.length === 0) return;
+    const { output } = run.process;
+    const lines = run.passed ? output.slice(-OUTPUT_LINES) : endingOf(output, OUTPUT_LINES);
     this.#screen.line();
     this.#screen.line(`The server's last lines${runs.length === 1 ? "" : ` (${run.profile})`}:`);
     for (const line of lines) this.#screen.line(`  ${printable(line)}`);
