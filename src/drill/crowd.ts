@@ -2,7 +2,7 @@
 import { Client, wellBehaved, type Behaviour, type Clock } from "./client.js";
 import { Conversation, type Company, type Role } from "./conversation.js";
 import { DrillError } from "./errors.js";
-import { count } from "./findings.js";
+import { count } from "./words.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { isAnswered } from "./probe.js";
 import { pipelined, type LoadContext, type Profile } from "./profiles.js";

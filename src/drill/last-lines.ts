@@ -17,7 +17,8 @@ const MARKS = /^[\s^~{}[\](),]*$/;
 const EPILOGUE =
   /^(Node\.js|Bun) v\d|^(npm|pnpm) |^ ?ELIFECYCLE|exited? (with|code)\b.* \d|^Emitted 'error' event/;
 /** An error's own line, as uncaught ones and logs have it. One that is indented is the cause of another. */
-const ERROR = /^(?!\s).*?\b\w*(error|exception|panic)( \[\w+\])?:( |$)|^\w*(error|exception)( |$)|^(panic|fatal)\b/i;
+const ERROR =
+  /^(?!\s).*?\b\w*(error|exception|panic)( \[\w+\])?:( |$)|^\w*(error|exception)( |$)|^(panic|fatal)\b/i;
 const CAUSE = /^\s+\[cause\]: |^Caused by: /;
 
 /** The last lines of what was printed, oldest first, without empty ones. */

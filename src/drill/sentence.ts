@@ -1,5 +1,5 @@
 /** A drill's verdict in one sentence. */
-import { count } from "./findings.js";
+import { count } from "./words.js";
 import type { Finding, RunResult } from "./result.js";
 
 /** What each kind of failure comes down to, in the order of weight. */

@@ -28,7 +28,9 @@ describe("an error message quotes", () => {
 
   it("a message of several lines, and what caused it", () => {
     const missing = saying(printed(`require("./nowhere.js");`, "server.cjs"));
-    expect(missing).toMatch(/^It printed: Error: Cannot find module '\.\/nowhere\.js' \/ Require stack: \/ - /);
+    expect(missing).toMatch(
+      /^It printed: Error: Cannot find module '\.\/nowhere\.js' \/ Require stack: \/ - /,
+    );
     const caused = printed(`throw new Error("cannot start", { cause: new TypeError("no port") });`);
     expect(saying(caused)).toBe("It printed: Error: cannot start / [cause]: TypeError: no port");
   });

@@ -18,6 +18,7 @@ export class ServerElsewhere implements RunningServer {
   readonly told: Promise<void>;
   readonly hasProcess = false;
   readonly isChild = false;
+  readonly hadChildren = false;
   readonly #stop: Stopper;
   #fail!: (error: unknown) => void;
   #markTold!: () => void;
