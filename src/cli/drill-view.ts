@@ -86,7 +86,8 @@ export class DrillView {
           "Nobody says what was executed: the server keeps no file of its effects ($LASTCALL_EFFECTS).",
         ),
       );
-    this.#screen.line(this.#screen.paint(result.passed ? "green" : "red", result.sentence));
+    const colour = !result.passed ? "red" : result.atStake ? "green" : "yellow";
+    this.#screen.line(this.#screen.paint(colour, result.sentence));
     for (const path of reports) this.#screen.line(`Report: ${path}`);
   }
 

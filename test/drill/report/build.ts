@@ -94,6 +94,7 @@ export function drillOf(runs: RunResult[], result: Partial<DrillResult> = {}): D
   const passed = result.passed ?? runs.every((each) => each.passed);
   return {
     passed,
+    atStake: true,
     sentence: passed
       ? "Nothing was lost: all requests answered."
       : "The shutdown failed (pipelined): 5 requests never answered; 20 of 25 requests answered in 1 run.",
