@@ -154,6 +154,8 @@ export interface DrillSettings {
   requests: number;
   interval: number;
   size: number;
+  /** Bytes a second that slow readers read; undefined: they rest for a second instead. */
+  readRate: number | undefined;
   profiles: string[];
   signal: string;
   signalAfter: number;

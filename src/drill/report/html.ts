@@ -61,6 +61,9 @@ function masthead(result: DrillResult, word: Verdict): Markup {
       `${count(settings.connections, "connection")} × ${count(settings.requests, "request")} of ${number(settings.size)} B`,
     ],
     ["Interval", milliseconds(settings.interval)],
+    ...(settings.readRate === undefined
+      ? []
+      : [["Slow readers read", `${number(settings.readRate)} B/s`] satisfies [string, string]]),
     ["Signal", `${settings.signal} at ${milliseconds(settings.signalAfter)}`],
     ["Timeout", milliseconds(settings.timeout)],
     ["Repeats", number(settings.repeat)],

@@ -107,6 +107,7 @@ export function drillOf(runs: RunResult[], result: Partial<DrillResult> = {}): D
       requests: 5,
       interval: 50,
       size: 64,
+      readRate: undefined,
       profiles: [...new Set(runs.map(({ profile }) => profile))],
       signal: "SIGTERM",
       signalAfter: SIGNAL_AT,
