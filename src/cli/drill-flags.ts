@@ -30,6 +30,10 @@ const flags = {
     what: `from one message to the next, where a profile sends by the clock (${drillDefaults.interval})`,
   },
   size: { value: "bytes", what: `length of a request, at least (${drillDefaults.size})` },
+  "read-rate": {
+    value: "bytes",
+    what: "a second that clients of slow-reader read (default: all, after a rest)",
+  },
   "signal-after": {
     value: "ms",
     what: `how long after the load begins the signal is sent (${drillDefaults.signalAfter})`,
@@ -93,11 +97,13 @@ ${Object.entries(flags).map(helpLine).join("\n")}
 
 Profiles: ${profileNames.slice(0, 7).join(", ")},
   ${profileNames.slice(7).join(", ")}
-Exit codes: 0 nothing failed, 1 something failed, 2 the drill could not run.`;
+Exit codes: 0 nothing failed, 1 something failed, 2 the drill could not run,
+  3 nothing was at stake: every request was answered before the signal.`;
 
 /** Flags whose options have other names. */
 const renamed: Partial<Record<FlagName, keyof DrillOptions>> = {
   "stop-command": "stop",
+  "read-rate": "readRate",
   "signal-after": "signalAfter",
   signal: "killSignal",
   "start-timeout": "startTimeout",
@@ -112,6 +118,7 @@ const numeric = new Set<FlagName>([
   "requests",
   "interval",
   "size",
+  "read-rate",
   "signal-after",
   "timeout",
   "start-timeout",

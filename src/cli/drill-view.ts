@@ -9,6 +9,7 @@ import {
   type Progress,
   type RunResult,
 } from "../drill/index.js";
+import { endingOf } from "../drill/last-lines.js";
 import { exitWord } from "../drill/report/words.js";
 import { Screen } from "./screen.js";
 
@@ -85,7 +86,8 @@ export class DrillView {
           "Nobody says what was executed: the server keeps no file of its effects ($LASTCALL_EFFECTS).",
         ),
       );
-    this.#screen.line(this.#screen.paint(result.passed ? "green" : "red", result.sentence));
+    const colour = !result.passed ? "red" : result.atStake ? "green" : "yellow";
+    this.#screen.line(this.#screen.paint(colour, result.sentence));
     for (const path of reports) this.#screen.line(`Report: ${path}`);
   }
 
@@ -143,8 +145,9 @@ export class DrillView {
   /** The server's last words: of the only run, or of the first that failed. */
   #output(runs: readonly RunResult[]): void {
     const run = runs.length === 1 ? runs[0] : runs.find(({ passed }) => !passed);
-    const lines = run?.process.output.slice(-OUTPUT_LINES) ?? [];
-    if (run === undefined || lines.length === 0) return;
+    if (run === undefined || run.process.output.length === 0) return;
+    const { output } = run.process;
+    const lines = run.passed ? output.slice(-OUTPUT_LINES) : endingOf(output, OUTPUT_LINES);
     this.#screen.line();
     this.#screen.line(`The server's last lines${runs.length === 1 ? "" : ` (${run.profile})`}:`);
     for (const line of lines) this.#screen.line(`  ${printable(line)}`);

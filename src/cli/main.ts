@@ -10,7 +10,7 @@ const help = `lastcall ${version}
   lastcall drill [options] -- <command>   proves how a WebSocket server goes down, in any language
   lastcall drill --help                   its options
 
-Exit codes: 0 nothing failed, 1 something failed, 2 it could not run.`;
+Exit codes: 0 nothing failed, 1 something failed, 2 it could not run, 3 nothing was at stake.`;
 
 async function main([name, ...args]: string[]): Promise<number> {
   if (name === "drill") return drillCommand(args);

@@ -12,6 +12,8 @@ const numbers = {
   requests: [1, 100_000],
   interval: [0, 3_600_000],
   size: [0, 16 * 1024 * 1024],
+  // Above this a client takes what there is at each turn, and would be no slower than others.
+  readRate: [1, 4 * 1024 * 1024],
   signalAfter: [0, 3_600_000],
   timeout: [1, 3_600_000],
   startTimeout: [1, 3_600_000],
@@ -59,6 +61,7 @@ export function checkOptions(options: DrillOptions): void {
   checkLists(options);
   checkTarget(options);
   checkTalk(options);
+  checkReadRate(options);
   const { connections = drillDefaults.connections, requests = drillDefaults.requests } = options;
   const { lameDuck = drillDefaults.lameDuck, timeout = drillDefaults.timeout } = options;
   if (lameDuck >= timeout)
@@ -167,6 +170,19 @@ function checkLists({ profiles: names, promise = [], exitCodes = [], killSignal 
   }
   if (killSignal !== undefined && !Object.hasOwn(constants.signals, killSignal))
     refuse(`There is no signal ${show(killSignal)}. Most servers stop at SIGTERM, SIGINT or SIGQUIT.`);
+}
+
+/** An option that would do nothing, or ask for what nobody could do. */
+function checkReadRate(options: DrillOptions): void {
+  const { readRate, requests = drillDefaults.requests, size, timeout = drillDefaults.timeout } = options;
+  if (readRate === undefined) return;
+  if (!namesOf(options).includes("slow-reader"))
+    refuse("readRate is about the profile slow-reader, which is not among those that are played.");
+  const seconds = (requests * (size ?? 0)) / readRate;
+  if (seconds * 1_000 >= timeout)
+    refuse(
+      `At ${readRate} bytes a second, ${requests} replies of ${size} bytes are read in ${seconds.toFixed(0)} s, which is not within the timeout of ${timeout / 1_000} s.`,
+    );
 }
 
 function checkTarget(options: DrillOptions): void {

@@ -45,6 +45,9 @@ const MAX_MESSAGE = 64 * 1024 * 1024;
 /** Behind both Close frames it is the server's turn to end TCP (RFC 6455 §7.1.1); a client does not wait forever. */
 const FIN_PATIENCE = 2_000;
 
+/** How often a client that reads at a rate takes its share. */
+const READ_EVERY = 10;
+
 /** The clock of a run: milliseconds since its load began. */
 export type Clock = () => number;
 
@@ -79,6 +82,7 @@ export class Client {
   #head: Buffer | undefined = Buffer.alloc(0);
   #opened: (() => void) | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #reading: NodeJS.Timeout | undefined;
   #isEnding = false;
   #isMute = false;
   #isDestroyed = false;
@@ -205,6 +209,22 @@ export class Client {
 
   readOn(): void {
     this.#socket?.resume();
+  }
+
+  /** Reads so many bytes a second from now on, evenly: what it does not take stays with the system, and the server. */
+  readAt(rate: number): void {
+    const socket = this.#socket;
+    if (socket === undefined || this.isOver) return;
+    socket.pause();
+    let readAt = performance.now();
+    this.#reading = setInterval(() => {
+      const allowed = Math.floor(((performance.now() - readAt) / 1_000) * rate);
+      if (allowed === 0) return;
+      // A time in which nothing was there is not made up for by reading faster.
+      readAt = performance.now();
+      // 0 asks the system for more, where nothing is there yet, and tells of the end.
+      socket.read(Math.min(allowed, socket.readableLength));
+    }, READ_EVERY);
   }
 
   /** Ends its side of TCP, and reads on. */
@@ -344,6 +364,7 @@ export class Client {
 
   #release(): void {
     clearTimeout(this.#timer);
+    clearInterval(this.#reading);
     this.#outbound.cut();
     this.#inbound.cut();
   }

@@ -2,7 +2,7 @@
 import { Client, wellBehaved, type Behaviour, type Clock } from "./client.js";
 import { Conversation, type Company, type Role } from "./conversation.js";
 import { DrillError } from "./errors.js";
-import { count } from "./findings.js";
+import { count } from "./words.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { isAnswered } from "./probe.js";
 import { pipelined, type LoadContext, type Profile } from "./profiles.js";
@@ -39,6 +39,9 @@ const NEWCOMER_PAUSE = 100;
  */
 const LARGE = 1_000_000;
 
+/** What a client that reads at a rate asks for is read in this part of the time that the server has. */
+const SHARE_OF_TIMEOUT = 0.5;
+
 /** How many clients try out whether half-closed ones are served, and what each of them asks. */
 const HALF_CLOSED_PROBES = 3;
 const PROBE_REQUESTS = 3;
@@ -69,7 +72,8 @@ export class Crowd {
     this.#plan = plan;
     const { dialect, random, nextNumber, onError, settings, signalled } = plan;
     this.#company = { dialect, random, nextNumber, onError, now, size: settings.size };
-    this.#context = { requests: settings.requests, interval: settings.interval, random, signalled };
+    const { requests, interval, readRate } = settings;
+    this.#context = { requests, interval, readRate, random, signalled };
   }
 
   /** Requests have the size that the user says, or that the profile wants and this server takes. */
@@ -77,7 +81,9 @@ export class Crowd {
     const { size, settings, profile } = this.#plan;
     this.#company.size = size ?? settings.size;
     if (size !== undefined || profile.large !== true) return;
-    const large = Math.min(LARGE, Math.floor(MOST_AT_ONCE / (settings.connections * settings.requests)));
+    const { connections, requests, readRate = Infinity, timeout } = settings;
+    const inTime = (readRate * (timeout / 1_000) * SHARE_OF_TIMEOUT) / requests;
+    const large = Math.floor(Math.min(LARGE, MOST_AT_ONCE / (connections * requests), inTime));
     this.#company.size = large;
     const takesLarge = large > MODEST && (await this.#isAnswered((probe) => void probe.ask(), stopped));
     if (!takesLarge) this.#company.size = Math.max(MODEST, settings.size);

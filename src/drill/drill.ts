@@ -17,7 +17,7 @@ import { CommandServer } from "./servers/command.js";
 import { ServerElsewhere } from "./servers/elsewhere.js";
 import { KnownProcess } from "./servers/process.js";
 import type { RunningServer } from "./servers/running.js";
-import { sentenceOf } from "./sentence.js";
+import { hadStake, sentenceOf } from "./sentence.js";
 import { within } from "./within.js";
 
 /** How long a server may take to end that was never loaded, when the drill is interrupted. */
@@ -55,6 +55,7 @@ export async function drill(options: DrillOptions): Promise<DrillResult> {
     const interrupted = session.isInterrupted;
     return {
       passed: !interrupted && runs.every(({ passed }) => passed),
+      atStake: runs.some(hadStake),
       sentence: sentenceOf(runs, interrupted),
       interrupted,
       startedAt,

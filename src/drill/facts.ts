@@ -53,6 +53,8 @@ export interface RunFacts {
   /** Whether it was over only when the time was up. */
   hung: boolean;
   hadOrphans: boolean;
+  /** Whether its process had started others that ran when it got the signal. */
+  hadChildren: boolean;
   interrupted: boolean;
   /** What the effects file says; undefined without one. */
   effects: Effects | undefined;

@@ -1,7 +1,8 @@
 /** What is told of a run, in sentences: what failed, and what is worth knowing and did not. */
-import { constants } from "node:os";
+import { findingsOfTheEnd } from "./end-findings.js";
 import type { RunFacts } from "./facts.js";
 import type { ConnectionResult, Finding, ProcessResult, RequestClass, RequestResult } from "./result.js";
+import { count, duration } from "./words.js";
 
 /** Ids that a sentence names. */
 const NAMED = 3;
@@ -24,16 +25,6 @@ const sentences: Record<Exclude<RequestClass, "answered">, (isOne: boolean) => s
     `${isOne ? "is" : "are"} not judged: no reply could reach ${isOne ? "its" : "their"} client`,
 };
 
-/** A number and its noun. */
-export function count(number: number, noun: string): string {
-  return `${number} ${noun}${number === 1 ? "" : "s"}`;
-}
-
-/** Milliseconds as a person reads them. */
-function duration(ms: number): string {
-  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
-}
-
 /** Tells what a run has shown. */
 export function findingsOf(
   facts: RunFacts,
@@ -41,7 +32,7 @@ export function findingsOf(
   process: ProcessResult,
   isComplete: boolean,
 ): { failures: Finding[]; remarks: Finding[] } {
-  const failures: Finding[] = [...ofTheEnd(facts, process, connections)];
+  const failures: Finding[] = findingsOfTheEnd(facts, process, connections);
   const remarks: Finding[] = [];
   for (const name of Object.keys(sentences) as (keyof typeof sentences)[]) {
     const all = connections.flatMap(({ requests }) => requests.filter((request) => request.class === name));
@@ -127,67 +118,6 @@ function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly Conn
     remarks.push({ kind: "no close", text, count: torn.length });
   }
   return remarks;
-}
-
-/** How the process and its connections ended. */
-function ofTheEnd(
-  facts: RunFacts,
-  process: ProcessResult,
-  connections: readonly ConnectionResult[],
-): Finding[] {
-  const { signalAt, hung, hadOrphans, settings } = facts;
-  const open = connections.filter(
-    (each) => each.connectedAt !== undefined && each.endedAt === undefined,
-  ).length;
-  if (hung) {
-    const what =
-      facts.hasProcess && facts.exit === undefined
-        ? "The process"
-        : open > 0
-          ? "The connections"
-          : "What stops the server";
-    const still = `${count(open, "connection")} ${open === 1 ? "was" : "were"} still open`;
-    const where = hadOrphans ? ", in processes that outlived the command" : "";
-    const when = facts.hasProcess ? settings.signal : "the server was told to stop";
-    const text = `${what} had not ended ${duration(settings.timeout)} after ${when}; ${still}${where}.`;
-    return [{ kind: "hang", text, count: 1 }, ...ofTheExit(facts, process)];
-  }
-  if (facts.exit !== undefined && signalAt === undefined) {
-    const text = `The process ended${howItEnded(process)} under load, before it was told to stop.`;
-    return [{ kind: "crash", text, count: 1 }];
-  }
-  return ofTheExit(facts, process);
-}
-
-/** An exit that is not as it should be. */
-function ofTheExit(
-  { exit, settings, isChild, signalAt = Infinity, conversations }: RunFacts,
-  process: ProcessResult,
-): Finding[] {
-  const { exitCode, exitSignal } = process;
-  if (exit === undefined || !isChild || settings.exitCodes.includes(exitCode ?? codeOf(exitSignal)))
-    return [];
-  const right = settings.exitCodes.join(" or ");
-  const saidClose = conversations.some(({ client }) => (client.close?.at ?? -1) >= signalAt);
-  const why =
-    exitSignal !== settings.signal
-      ? ""
-      : saidClose
-        ? `, which it may have raised again at its end: then ${codeOf(exitSignal)} is a right exit code, too`
-        : ": nothing in it seems to handle that signal";
-  const text = `The process ended${howItEnded(process)} instead of exit code ${right}${why}.`;
-  return [{ kind: "exit code", text, count: 1 }];
-}
-
-/** What a shell, and Kubernetes, call the end by a signal. */
-function codeOf(signal: string | undefined): number {
-  return 128 + (constants.signals[signal as NodeJS.Signals] ?? 0);
-}
-
-/** As far as it is known: nobody tells of a process that is no child of ours. */
-function howItEnded({ exitCode, exitSignal }: ProcessResult): string {
-  if (exitCode !== undefined) return ` with exit code ${exitCode}`;
-  return exitSignal === undefined ? "" : ` with ${exitSignal}`;
 }
 
 /** What a reader should know of the drill itself. */

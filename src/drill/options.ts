@@ -29,6 +29,8 @@ export interface DrillOptions {
   interval?: number;
   /** Bytes of a request, at least. Default 64; profiles that need more have more. */
   size?: number;
+  /** Bytes a second that the clients of slow-reader read. Default: nothing for a second from the signal on, then all. */
+  readRate?: number;
   /** How the clients behave: names of profiles, or "all". Default "pipelined". */
   profiles?: readonly ProfileName[] | "all";
   /** What the process is sent. Default SIGTERM. */
@@ -143,6 +145,7 @@ export function settingsOf(options: DrillOptions): DrillSettings {
     requests: options.requests ?? drillDefaults.requests,
     interval: options.interval ?? drillDefaults.interval,
     size: options.size ?? drillDefaults.size,
+    readRate: options.readRate,
     profiles: namesOf(options),
     signal: options.killSignal ?? drillDefaults.killSignal,
     signalAfter: options.signalAfter ?? drillDefaults.signalAfter,

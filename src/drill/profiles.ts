@@ -9,6 +9,8 @@ export interface LoadContext {
   requests: number;
   /** Milliseconds between messages that are sent by the clock. */
   interval: number;
+  /** Bytes that a slow reader reads a second; undefined: it rests instead. */
+  readRate: number | undefined;
   random: Random;
   /** Resolves when the server has been told to stop, or will not be. */
   signalled: Promise<void>;
@@ -82,7 +84,10 @@ const SLOW_READER_REST = 1_000;
 
 async function slowReader(conversation: Conversation, context: LoadContext): Promise<void> {
   const { client } = conversation;
+  // From the first byte on: what it is slow with fills the server's buffers before the signal.
+  if (context.readRate !== undefined) client.readAt(context.readRate);
   pipelined(conversation, context);
+  if (context.readRate !== undefined) return;
   await context.signalled;
   client.stopReading();
   await conversation.pause(SLOW_READER_REST);
@@ -156,7 +161,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     load: stream,
   },
   "slow-reader": {
-    does: "Sends large requests, reads nothing for a second from the signal on, and then reads on.",
+    does: "Sends large requests, reads nothing for a second from the signal on, and then reads on; with --read-rate it reads so many bytes a second from the start.",
     correct: "Waits, within a limit, until the replies and the Close are read.",
     commonly:
       "Sends Close and exits, or destroys the socket: what the system had not taken yet is torn away, which shows when that is more than some megabytes.",

@@ -154,6 +154,8 @@ export interface DrillSettings {
   requests: number;
   interval: number;
   size: number;
+  /** Bytes a second that slow readers read; undefined: they rest for a second instead. */
+  readRate: number | undefined;
   profiles: string[];
   signal: string;
   signalAfter: number;
@@ -171,6 +173,11 @@ export interface DrillSettings {
 export interface DrillResult {
   /** Whether nothing failed and every run was played to its end. */
   passed: boolean;
+  /**
+   * Whether anything was at stake: in some run a request was unanswered at the signal, or came after it. Where nothing
+   * was, a drill that passed has proved nothing.
+   */
+  atStake: boolean;
   /** The verdict in one sentence. */
   sentence: string;
   /** Whether it was interrupted: what follows is what was seen until then. */

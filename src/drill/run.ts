@@ -150,6 +150,7 @@ class Run {
       output: server.output(),
       hung,
       hadOrphans,
+      hadChildren: server.hadChildren,
       interrupted: this.#plan.interrupted.aborted,
       effects: effects?.exists === true ? effects.read() : undefined,
       effectsMissing: effects?.isExpected === true && !effects.exists,

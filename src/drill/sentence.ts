@@ -1,5 +1,5 @@
 /** A drill's verdict in one sentence. */
-import { count } from "./findings.js";
+import { count } from "./words.js";
 import type { Finding, RunResult } from "./result.js";
 
 /** What each kind of failure comes down to, in the order of weight. */
@@ -33,7 +33,7 @@ export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): st
   if (interrupted) return `Interrupted: ${served}.`;
   const failures = runs.flatMap((run) => run.failures);
   if (failures.length === 0) {
-    const idle = runs.filter(({ remarks }) => remarks.some(({ kind }) => kind === "nothing at stake")).length;
+    const idle = runs.filter((run) => !hadStake(run)).length;
     if (idle === 0) return `Nothing was lost: ${served}.`;
     return `Nothing was at stake${idle === runs.length ? "" : ` in ${count(idle, "run")}, and nothing was lost`}: ${served}.`;
   }
@@ -44,6 +44,11 @@ export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): st
   });
   const where = profiles.length > 3 ? count(profiles.length, "profile") : profiles.join(", ");
   return `The shutdown failed (${where}): ${losses.join(", ")}; ${served}.`;
+}
+
+/** Whether a request was open at the signal of this run, or came after it. */
+export function hadStake({ remarks }: RunResult): boolean {
+  return !remarks.some(({ kind }) => kind === "nothing at stake");
 }
 
 /** Requests that a Close or a promise answers: those that fail by it are no remarks. */

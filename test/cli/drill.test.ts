@@ -8,6 +8,7 @@ import type { DrillResult } from "../../src/drill/index.js";
 import { isAlive, runNode, startNode } from "../tools/run-process.js";
 import { scratch } from "../tools/scratch.js";
 import { eventually } from "../tools/serve.js";
+import { ms } from "../tools/timing.js";
 
 const MAIN = "dist/cli/main.js";
 const GOOD = ["--", process.execPath, "examples/server.mjs", "--port", "{port}", "--work", "20"];
@@ -50,6 +51,16 @@ describe("what it shows", () => {
       /\nThe shutdown failed \(pipelined\): 30 requests executed and never answered; 0 of 30 requests answered in 2 runs\.\n$/,
     );
     expect(exit).toBe(1);
+  });
+
+  it("is 3 at the end when every request was answered before the signal, whatever passed", async () => {
+    const idle = ["--signal-after", String(ms(2_000)), "--requests", "1"];
+    const { exit, stdout } = await drill([...idle, ...GOOD]);
+    expect(stdout).toMatch(
+      /^pipelined: Every request was answered before the signal, so nothing was at stake/m,
+    );
+    expect(stdout).toMatch(/\nNothing was at stake: 5 of 5 requests answered in 1 run\.\n$/);
+    expect(exit).toBe(3);
   });
 
   it("has no escape sequence in a pipe, whatever is forced", async () => {

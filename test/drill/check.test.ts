@@ -37,6 +37,7 @@ const every: Record<keyof Required<DrillOptions>, true> = {
   requests: true,
   interval: true,
   size: true,
+  readRate: true,
   profiles: true,
   killSignal: true,
   signalAfter: true,
@@ -255,6 +256,18 @@ describe("what is drilled", () => {
     expect(refusal({ url, pid: 5, stop: "true" })).toBe(rule);
     expect(refusal({ url: "ws://localhost:{port}/", pid: 5 })).toBe(
       "{port} in the url needs a command that is given the port.",
+    );
+  });
+
+  it("is read at a rate by slow-reader alone, and leaves the replies time", () => {
+    const readRate = 10_000;
+    allowed({ command, profiles: ["far", "slow-reader"], readRate });
+    allowed({ command, profiles: "all", readRate, size: 50_000 });
+    expect(refusal({ command, readRate })).toBe(
+      "readRate is about the profile slow-reader, which is not among those that are played.",
+    );
+    expect(refusal({ command, profiles: "all", readRate, size: 100_000, timeout: 50_000 })).toBe(
+      "At 10000 bytes a second, 5 replies of 100000 bytes are read in 50 s, which is not within the timeout of 50 s.",
     );
   });
 

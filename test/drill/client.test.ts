@@ -490,6 +490,30 @@ describe("a client that does not read", () => {
   });
 });
 
+describe("a client that reads at a rate", () => {
+  it("takes no more in a time than that, loses nothing, and hears of the end", async () => {
+    const { client, told, peer } = await opened();
+    const [rate, messages, length] = [200_000, 20, 4_000];
+    const began = performance.now();
+    client.readAt(rate);
+    for (let sent = 0; sent < messages; sent++) peer.say("x".repeat(length));
+    peer.socket.end();
+    await eventually(() => client.isOver);
+    const least = ((messages * length) / rate) * 1_000;
+    expect(performance.now() - began).toBeGreaterThan(least * 0.95);
+    expect(told.filter((each) => each.length === length)).toHaveLength(messages);
+    expect(told.slice(-2)).toEqual(["ending", "ended"]);
+  });
+
+  it("leaves no timer when it is destroyed", async () => {
+    const { client } = await opened();
+    const timers = await noTimers();
+    client.readAt(1_000);
+    client.destroy();
+    expect(timers()).toBe(0);
+  });
+});
+
 describe("a far client", () => {
   const delay = 60;
 

@@ -66,6 +66,7 @@ export function runFacts(given: Partial<RunFacts> = {}): RunFacts {
     output: [],
     hung: false,
     hadOrphans: false,
+    hadChildren: false,
     interrupted: false,
     effects: undefined,
     servesHalfClosed: true,

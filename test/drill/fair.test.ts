@@ -148,6 +148,17 @@ it.each([
   expect(sizes).toEqual([1_000_000, ...Array.from({ length: 9 }, () => largest)]);
 });
 
+it("a server whose clients read at a rate is given the time that they take", async () => {
+  const options: DrillOptions = { profiles: ["slow-reader"], readRate: 200_000, size: 40_000, env: QUICK };
+  const { runs, settings } = await drillSmall("correct-ws", options);
+  expect(runs.map(outcomeOf)).toEqual([
+    { passed: true, counts: { answered: 9 }, exit: 0, failures: {}, told: {} },
+  ]);
+  // From the start of the load: three replies of 40 000 bytes are not read sooner.
+  expect(runs[0]!.endedAt).toBeGreaterThan(570);
+  expect(settings.readRate).toBe(200_000);
+});
+
 const PROXIES: Record<string, (port: number) => Promise<number>> = {
   ...(hasHaproxy && {
     "HAProxy in mode tcp": (port: number) => startHaproxy("tcp", port),

@@ -147,6 +147,8 @@ describe("a broken protocol", () => {
 
 describe("a hang", () => {
   const open = { client: { endedAt: undefined } };
+  /** The server has not said a thing since the signal. */
+  const unheard = { client: { ...open.client, close: undefined } };
 
   it("is of the process, as long as that runs", () => {
     const hung = { hung: true, exit: undefined, settings: settings({ timeout: 900 }) };
@@ -163,8 +165,29 @@ describe("a hang", () => {
     expect(told(hung).failures).toEqual([
       "hang: The connections had not ended 30.00 s after SIGTERM; 2 connections were still open.",
     ]);
-    expect(told({ ...hung, hadOrphans: true }).failures).toEqual([
-      "hang: The connections had not ended 30.00 s after SIGTERM; 2 connections were still open, in processes that outlived the command.",
+    const untold = {
+      hung: true,
+      hadOrphans: true,
+      conversations: [conversation(unheard), conversation(unheard)],
+    };
+    expect(told(untold).failures).toEqual([
+      "hang: The connections had not ended 30.00 s after SIGTERM; 2 connections were still open, in processes that outlived the command. Is the command a wrapper (npx, npm run, a shell) that does not pass the signal on? Start the server itself, with node server.js or node --import tsx server.ts, or with exec in the shell.",
+    ]);
+  });
+
+  it("of a process that had started others asks whether it is a wrapper, unless a Close was said", () => {
+    const hung = { hung: true, exit: undefined, hadChildren: true };
+    const [text] = told({ ...hung, conversations: [conversation(unheard)] }).failures;
+    expect(text).toMatch(/1 connection was still open\. Is the command a wrapper .* Start the server itself/);
+    expect(told({ ...hung, conversations: [conversation(open)] }).failures[0]).toMatch(
+      /1 connection was still open\.$/,
+    );
+  });
+
+  it("of a process that was given by its id asks for the id of the server in it", () => {
+    const hung = { hung: true, isChild: false, hadChildren: true, conversations: [conversation(unheard)] };
+    expect(told(hung).failures).toEqual([
+      "hang: The connections had not ended 30.00 s after SIGTERM; 1 connection was still open. Is process 4711 a wrapper (npx, npm run, a shell) that does not pass the signal on? Give the id of the server itself.",
     ]);
   });
 
@@ -231,6 +254,17 @@ describe("an end of the process", () => {
     expect(end(undefined, "SIGTERM")).toEqual([
       "exit code: The process ended with SIGTERM instead of exit code 0: nothing in it seems to handle that signal.",
     ]);
+    // As a shell tells it; a program of its own may mean something else by that number.
+    expect(end(143, undefined)).toEqual([
+      "exit code: The process ended with exit code 143 instead of exit code 0.",
+    ]);
+    for (const [code, signal] of [
+      [undefined, "SIGTERM"],
+      [143, undefined],
+    ] as const) {
+      const [text] = end(code, signal, { hadChildren: true });
+      expect(text).toMatch(/ instead of exit code 0\. Is the command a wrapper \(npx, npm run, a shell\)/);
+    }
     expect(end(undefined, "SIGTERM", { conversations: [conversation()] })).toEqual([
       "exit code: The process ended with SIGTERM instead of exit code 0, which it may have raised again at its end: then 143 is a right exit code, too.",
     ]);

@@ -346,13 +346,13 @@ describe("a wrapper that does not pass the signal on", () => {
     const failures = { hang: 1, unanswered: ALL };
     expect(outcome).toEqual(found({ counts: { unanswered: ALL }, failures, told: { orphans: 1 } }));
     expect(run.failures[0]!.text).toMatch(
-      /^The connections had not ended .* after SIGTERM; 3 connections were still open, in processes that outlived the command\.$/,
+      /^The connections had not ended .* after SIGTERM; 3 connections were still open, in processes that outlived the command\. Is the command a wrapper \(npx, npm run, a shell\) that does not pass the signal on\? Start the server itself, /,
     );
   });
 
   it("is told its exit code as well, as a shell is", async () => {
     const command = ["sh", "-c", `"$0" "$1"; exit $?`, ...fixture("correct-ws")];
-    const { outcome } = await play({ server: "", command, env: {}, timeout: IMPATIENT });
+    const { run, outcome } = await play({ server: "", command, env: {}, timeout: IMPATIENT });
     expect(outcome).toEqual(
       found({
         counts: { answered: ALL },
@@ -361,5 +361,9 @@ describe("a wrapper that does not pass the signal on", () => {
         told: { orphans: 1 },
       }),
     );
+    expect(run.failures.map(({ text }) => text)).toEqual([
+      expect.stringMatching(/Is the command a wrapper \(npx, npm run, a shell\)/),
+      "The process ended with SIGTERM instead of exit code 0, and passed the signal on to nobody.",
+    ]);
   });
 });

@@ -43,6 +43,7 @@ function fake(looks = Infinity) {
     answerClose: () => done.push("close"),
     stopReading: () => done.push("stop reading"),
     readOn: () => done.push("read on"),
+    readAt: (rate: number) => done.push(`read ${rate} bytes a second`),
   };
   const conversation = {
     client,
@@ -60,7 +61,14 @@ function fake(looks = Infinity) {
 }
 
 function context(given: Partial<LoadContext> = {}): LoadContext {
-  return { requests: 3, interval: 40, random: randomFrom(1), signalled: Promise.resolve(), ...given };
+  return {
+    requests: 3,
+    interval: 40,
+    readRate: undefined,
+    random: randomFrom(1),
+    signalled: Promise.resolve(),
+    ...given,
+  };
 }
 
 async function played(name: (typeof profileNames)[number], looks?: number): Promise<string[]> {
@@ -98,6 +106,12 @@ describe("the load", () => {
     signal();
     await loading;
     expect(done).toEqual([...asks, "stop reading", "pause 1000", "read on"]);
+  });
+
+  it("of slow-reader is a rate from the start, and no rest, where one is given", async () => {
+    const { conversation, done } = fake();
+    await profiles["slow-reader"].load(conversation, context({ readRate: 50_000 }));
+    expect(done).toEqual(["read 50000 bytes a second", ...asks]);
   });
 
   it("of half-close and mid-frame ends with what they are named for", async () => {

@@ -43,12 +43,15 @@ ${result.runs.length === 0 ? undefined : legendOf()}
   return page.text;
 }
 
-function verdictWord({ passed, interrupted }: DrillResult): string {
+type Verdict = "Passed" | "Failed" | "Interrupted" | "Unproved";
+
+function verdictWord({ passed, interrupted, atStake }: DrillResult): Verdict {
   if (interrupted) return "Interrupted";
-  return passed ? "Passed" : "Failed";
+  if (!passed) return "Failed";
+  return atStake ? "Passed" : "Unproved";
 }
 
-function masthead(result: DrillResult, word: string): Markup {
+function masthead(result: DrillResult, word: Verdict): Markup {
   const { settings, versions, runs, duration, startedAt, interrupted } = result;
   const asked: [string, string][] = [
     ["Started", timeOfDay(startedAt)],
@@ -58,6 +61,9 @@ function masthead(result: DrillResult, word: string): Markup {
       `${count(settings.connections, "connection")} × ${count(settings.requests, "request")} of ${number(settings.size)} B`,
     ],
     ["Interval", milliseconds(settings.interval)],
+    ...(settings.readRate === undefined
+      ? []
+      : [["Slow readers read", `${number(settings.readRate)} B/s`] satisfies [string, string]]),
     ["Signal", `${settings.signal} at ${milliseconds(settings.signalAfter)}`],
     ["Timeout", milliseconds(settings.timeout)],
     ["Repeats", number(settings.repeat)],
@@ -198,6 +204,6 @@ function legendOf(): Markup {
 <dl class="meanings">${classes}</dl>
 <h2>What the shapes mean</h2>
 <ul class="marks">${marks}</ul>
-<p>A row is a connection; its band lasts from the handshake to the end of TCP. What lies at the top of a row came from the server, what lies at its foot from the client. A line is a request, from when it was sent to its reply: solid when it was answered, dotted when it was not, dashed when that fails. Connections that are to blame come first, in bold and in red.</p>
+<p>A row is a connection; its band lasts from the handshake to the end of TCP. What lies at the top of a row came from the server, what lies at its foot from the client. A line is a request, from when it was sent to its reply, or without one to the end of its connection: solid when it was answered, dotted when it was not, dashed when that fails. Where an axis is cut, nothing happened for the time that is written above. Connections that are to blame come first, in bold and in red.</p>
 </footer>`;
 }

@@ -1,5 +1,6 @@
 /** The account of a drill as JUnit XML, as GitLab and GitHub's actions read it. */
 import type { DrillResult, RunResult } from "../result.js";
+import { hadStake } from "../sentence.js";
 import { markup, type Markup } from "./markup.js";
 import { byProfile } from "./summary.js";
 import { count, exitSentence, milliseconds, number, printed, stateOf } from "./words.js";
@@ -23,7 +24,7 @@ ${suites}${isUnexplained ? unexplained(result) : undefined}</testsuites>
 
 function countsOf(runs: readonly RunResult[], others = 0): Markup {
   const inState = (state: string): number => runs.filter((run) => stateOf(run) === state).length;
-  return markup`tests="${runs.length + others}" failures="${inState("failed")}" errors="${inState("interrupted") + others}" skipped="0"`;
+  return markup`tests="${runs.length + others}" failures="${inState("failed")}" errors="${inState("interrupted") + others}" skipped="${runs.filter(isIdle).length}"`;
 }
 
 function suiteOf(profile: string, runs: readonly RunResult[], { startedAt }: DrillResult): Markup {
@@ -41,7 +42,15 @@ ${problemOf(run)}<system-out>${outputOf(run)}</system-out>
 `;
 }
 
+/** Whether it passed and proved nothing: a reader should not count it as a success. */
+function isIdle(run: RunResult): boolean {
+  return run.passed && !hadStake(run);
+}
+
 function problemOf(run: RunResult): Markup | undefined {
+  if (isIdle(run))
+    return markup`<skipped message="Nothing was at stake."/>
+`;
   if (run.passed) return undefined;
   const [first, ...others] = run.failures;
   if (first === undefined) {

@@ -9,6 +9,7 @@ const shapes = {
   answered: `<circle r="2.7"/>`,
   told: `<path d="M0-3.6 3.6 0 0 3.6-3.6 0Z"/>`,
   failed: `<path d="M-3.2-3.2H3.2V3.2H-3.2Z"/>`,
+  sent: `<path d="M0-2.5V2.5"/>`,
   open: `<path d="M3-4H0V4H3"/>`,
   close: `<path d="M-4-3.5H4L0 3.5Z"/>`,
   "close-sent": `<path d="M-4 3.5H4L0-3.5Z"/>`,
@@ -35,6 +36,7 @@ export const legend: readonly (readonly [Shape, string])[] = [
   ["answered", "answered"],
   ["told", "no reply, allowed"],
   ["failed", "fails"],
+  ["sent", "sent"],
   ["open", "open"],
   ["close", "Close received"],
   ["close-sent", "Close sent"],
@@ -66,12 +68,15 @@ export const markStyle = raw(`
 .timeline .signal { stroke: var(--text); stroke-width: 1.5; fill: none; }
 .timeline .exit { stroke: var(--text); stroke-dasharray: 2 3; fill: none; }
 .timeline .break { fill: var(--surface); }
+.timeline .torn { fill: none; stroke: var(--line); }
+.timeline .cut { fill: none; stroke: var(--text); stroke-width: 1.5; }
 .timeline .good > path { stroke: var(--good); }
 .timeline .calm > path { stroke: var(--told); stroke-dasharray: 1 3; }
 .timeline .bad > path { stroke: var(--bad); stroke-dasharray: 5 2; }
 use.answered { fill: var(--good); }
 use.told { fill: var(--surface); stroke: var(--told); stroke-width: 1.4; }
 use.failed { fill: var(--bad); }
+use.sent { fill: none; stroke: var(--faint); stroke-width: 1.5; }
 use.open, use.fin { fill: none; stroke: var(--faint); stroke-width: 1.5; }
 use.close { fill: var(--text); }
 use.close-sent { fill: var(--surface); stroke: var(--text); }

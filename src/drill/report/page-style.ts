@@ -30,7 +30,7 @@ header > p:not(.product) { margin-top: 0.75rem; }
 
 /* Filled or only framed: told apart without colour. */
 .verdict { display: inline-block; font: 600 0.75rem/1 system-ui, -apple-system, "Segoe UI", sans-serif; padding: 0.3em 0.55em; border: 1px solid; border-radius: 3px; white-space: nowrap; }
-.verdict.interrupted { color: var(--told); border-style: dashed; }
+.verdict.interrupted, .verdict.unproved { color: var(--told); border-style: dashed; }
 .verdict.passed { color: var(--good); }
 .verdict.failed { background: var(--bad); border-color: var(--bad); color: var(--on-bad); }
 

@@ -61,9 +61,12 @@ function drawRequest({ request, until }: PlacedRequest, run: RunResult, frame: F
   const at = pixels(y);
   const tone = request.failed ? "bad" : hasReply ? "good" : "calm";
   const shape = request.failed ? "failed" : hasReply ? "answered" : "told";
-  // Without a reply the shape lies where the request was sent: nothing is known of it after that.
-  const places = hasReply ? request.replies.map((reply) => pixels(frame.x(reply))) : [from];
-  return markup`<g class="${tone}"><title>${describeRequest(request, run)}</title><path d="M${from} ${at}H${pixels(frame.x(until))}"/>${places.map((x) => mark(shape, x, at))}</g>`;
+  const end = pixels(frame.x(until));
+  // Without a reply the shape lies where its connection ended: until then a reply could have come.
+  const places = hasReply ? request.replies.map((reply) => pixels(frame.x(reply))) : [end];
+  // What ends at the same time lies on itself when lanes are few: where each began is seen all the same.
+  const begin = hasReply ? undefined : mark("sent", from, at);
+  return markup`<g class="${tone}"><title>${describeRequest(request, run, until)}</title><path d="M${from} ${at}H${end}"/>${begin}${places.map((x) => mark(shape, x, at))}</g>`;
 }
 
 /** What the server did lies at the top of the row, what the client did at its foot, what opened or ended it in the middle. */

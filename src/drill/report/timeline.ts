@@ -141,7 +141,7 @@ function drawGrid(frame: Frame, run: RunResult, signal: string): Markup {
   return markup`${heads}<path class="grid" d="${lines}"/><text x="0" y="${bottom + 18}">${unit}</text>${times}`;
 }
 
-/** Torn paper, and how much was torn out. */
+/** Torn paper, how much was torn out, and two strokes through the axis, whose times are not in one scale. */
 function drawBreak({ axis, top, bottom, right: edgeOfPlot }: Frame): Markup | undefined {
   if (axis.break === undefined) return undefined;
   const { x, width, from, to } = axis.break;
@@ -149,9 +149,11 @@ function drawBreak({ axis, top, bottom, right: edgeOfPlot }: Frame): Markup | un
   const [left, right] = [x + width / 3, x + (width * 2) / 3];
   const edge = "l3 4-3 4".repeat(teeth);
   const back = "l3-4-3-4".repeat(teeth);
+  const middle = x + width / 2;
+  const cut = [-9, -3].map((at) => `M${pixels(middle + at)} ${bottom + 19}l4-10`).join("");
   const text = milliseconds(to - from);
-  const textX = Math.min(x + width / 2, edgeOfPlot - (text.length * CHARACTER) / 2);
-  return markup`<g><title>Nothing happened for ${text}</title><path class="break" d="M${pixels(left)} ${top}${edge}H${pixels(right)}${back}Z"/><text class="middle" x="${pixels(textX)}" y="${top - 8}">${text}</text></g>`;
+  const textX = Math.min(middle, edgeOfPlot - 6 - (text.length * CHARACTER) / 2);
+  return markup`<g><title>Nothing happened for ${text}</title><path class="break" d="M${pixels(left)} ${top}${edge}H${pixels(right)}${back}Z"/><path class="torn" d="M${pixels(left)} ${top}${edge}M${pixels(right)} ${top}${edge}"/><path class="cut" d="${cut}"/><text class="middle" x="${pixels(textX)}" y="${top - 8}">${text}</text></g>`;
 }
 
 /** The signal, and the end of the process. */

@@ -110,14 +110,16 @@ export function describeConnection(connection: ConnectionResult, run: RunResult)
   return `${name}: ${parts.join("; ")}.`;
 }
 
-/** All that is known of a request. */
-export function describeRequest(request: RequestResult, run: RunResult): string {
+/** All that is known of a request; `until` is when a reply could come no more. */
+export function describeRequest(request: RequestResult, run: RunResult, until: number): string {
   const { replies, executions } = request;
   const first = replies[0];
   const parts = [
     `${request.id} ${request.class}${request.failed ? " (fails)" : ""}`,
     `sent ${moment(request.sentAt, run)}`,
-    first === undefined ? "no reply" : `reply ${replies.map((reply) => moment(reply, run)).join(" and ")}`,
+    first === undefined
+      ? `no reply until its connection was over, ${moment(until, run)}`
+      : `reply ${replies.map((reply) => moment(reply, run)).join(" and ")}`,
     first === undefined ? undefined : `took ${milliseconds(first - request.sentAt)}`,
     executions === undefined ? undefined : `executed ${count(executions, "time")}`,
   ];

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { atExit } from "../at-exit.js";
 import { DrillError, messageOf } from "../errors.js";
 import { within } from "../within.js";
-import { signalProcess, type Exit, type RunningServer } from "./running.js";
+import { hasChildren, signalProcess, type Exit, type RunningServer } from "./running.js";
 import { Tail, type Printing } from "./tail.js";
 
 /** What is started, and how it is stopped. */
@@ -24,6 +24,7 @@ export class CommandServer implements RunningServer {
   readonly hasProcess = true;
   readonly isChild = true;
   readonly told = Promise.resolve();
+  hadChildren = false;
   /** Undefined while it runs. */
   exit: Exit | undefined;
 
@@ -75,6 +76,7 @@ export class CommandServer implements RunningServer {
   }
 
   stop(): boolean {
+    this.hadChildren = hasChildren(this.#child.pid!);
     // To the process alone, as Kubernetes and Docker do it: what a wrapper passes on is part of the drill.
     return this.exit === undefined && signalProcess(this.#child.pid!, this.#signal);
   }

@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { atExit } from "../at-exit.js";
 import { DrillError, messageOf } from "../errors.js";
+import { lastLines, saying } from "../last-lines.js";
 import type { Exit, RunningServer } from "./running.js";
-import { endOf, lastLines, saying } from "./tail.js";
+import { endOf } from "./tail.js";
 
 /** A shell command, or a function that stops the server. */
 type Stopper = string | (() => unknown);
@@ -17,6 +18,7 @@ export class ServerElsewhere implements RunningServer {
   readonly told: Promise<void>;
   readonly hasProcess = false;
   readonly isChild = false;
+  readonly hadChildren = false;
   readonly #stop: Stopper;
   #fail!: (error: unknown) => void;
   #markTold!: () => void;

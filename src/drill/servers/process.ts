@@ -1,7 +1,7 @@
 /** A server that runs already and whose process is known by its id. */
 import { readFileSync } from "node:fs";
 import { DrillError } from "../errors.js";
-import { signalProcess, type Exit, type RunningServer } from "./running.js";
+import { hasChildren, signalProcess, type Exit, type RunningServer } from "./running.js";
 
 /** How often is looked whether the process is still there: nobody tells us of a process that is no child. */
 const LOOK_EVERY = 20;
@@ -13,6 +13,7 @@ export class KnownProcess implements RunningServer {
   readonly hasProcess = true;
   readonly isChild = false;
   readonly told = Promise.resolve();
+  hadChildren = false;
   readonly #signal: NodeJS.Signals;
   #looking: NodeJS.Timeout | undefined;
 
@@ -36,6 +37,7 @@ export class KnownProcess implements RunningServer {
   }
 
   stop(): boolean {
+    this.hadChildren = hasChildren(this.pid);
     return signalProcess(this.pid, this.#signal);
   }
 

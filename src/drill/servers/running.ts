@@ -1,4 +1,5 @@
 /** A server under drill, however it was started. */
+import { readdirSync, readFileSync } from "node:fs";
 import { DrillError, messageOf } from "../errors.js";
 
 /** How a process ended. */
@@ -22,6 +23,8 @@ export interface RunningServer {
   readonly isChild: boolean;
   /** Resolves when whatever tells it to stop has done so. A command or a function of the user's may take its time. */
   readonly told: Promise<void>;
+  /** Whether its process had started others that ran when it was told to stop: it may be a wrapper. */
+  readonly hadChildren: boolean;
   /** Begins to tell it to stop; false when it had ended before. Throws a DrillError when that is not possible. */
   stop(): boolean;
   /** The last lines that it printed. */
@@ -47,5 +50,15 @@ export function signalProcess(pid: number, signal: NodeJS.Signals): boolean {
       `The process ${pid} cannot be sent ${signal}: ${messageOf(error)}. Run the drill as a user who may.`,
       { cause: error },
     );
+  }
+}
+
+/** Whether a process has started others that run; false where the system does not say. */
+export function hasChildren(pid: number): boolean {
+  const threads = `/proc/${pid}/task`;
+  try {
+    return readdirSync(threads).some((id) => readFileSync(`${threads}/${id}/children`, "utf8") !== "");
+  } catch {
+    return false;
   }
 }

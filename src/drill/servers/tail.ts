@@ -3,10 +3,8 @@ import type { ChildProcessByStdio } from "node:child_process";
 import { once } from "node:events";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import type { Readable } from "node:stream";
+import { lastLines, LONGEST_TAIL, saying } from "../last-lines.js";
 import { within } from "../within.js";
-
-const LONGEST_TAIL = 16 * 1024;
-const LINES = 20;
 
 /** How long output may come behind the exit: others may hold the pipes. */
 const OUTPUT_PATIENCE = 500;
@@ -61,19 +59,4 @@ export function endOf(path: string): string {
   } finally {
     closeSync(file);
   }
-}
-
-/** The last lines of what was printed, oldest first. */
-export function lastLines(printed: string): string[] {
-  return printed
-    .slice(-LONGEST_TAIL)
-    .split(/\r?\n/)
-    .filter((line) => line.trim() !== "")
-    .slice(-LINES);
-}
-
-/** The end of what was printed as one line, for an error message. */
-export function saying(printed: string): string {
-  const lines = lastLines(printed).slice(-3);
-  return lines.length === 0 ? "It printed nothing." : `It printed: ${lines.join(" / ").slice(-400)}`;
 }

@@ -94,6 +94,7 @@ export function drillOf(runs: RunResult[], result: Partial<DrillResult> = {}): D
   const passed = result.passed ?? runs.every((each) => each.passed);
   return {
     passed,
+    atStake: true,
     sentence: passed
       ? "Nothing was lost: all requests answered."
       : "The shutdown failed (pipelined): 5 requests never answered; 20 of 25 requests answered in 1 run.",
@@ -106,6 +107,7 @@ export function drillOf(runs: RunResult[], result: Partial<DrillResult> = {}): D
       requests: 5,
       interval: 50,
       size: 64,
+      readRate: undefined,
       profiles: [...new Set(runs.map(({ profile }) => profile))],
       signal: "SIGTERM",
       signalAfter: SIGNAL_AT,

@@ -69,10 +69,12 @@ describe.skipIf(!hasChromium)("in Chromium", () => {
     await browser?.close();
   });
 
+  const PASSED: Record<string, string> = { true: "Passed", false: "Unproved" };
   const drills = {
     "a good drill": good,
     "a bad drill": bad,
     "a drill that was interrupted": interruptedDrill(),
+    "a drill in which nothing was at stake": drillOf([goodRun()], { atStake: false }),
     "a drill without a run": emptyDrill(),
     "a drill of 5 000 connections": drillOf([crowdedRun(false)]),
   };
@@ -80,7 +82,11 @@ describe.skipIf(!hasChromium)("in Chromium", () => {
     it(`fits on a phone and asks nobody for anything: ${name}`, async () => {
       const page = await open(browser, htmlReport(drill), { width: 360 });
       expect(await page.locator("h1").innerText()).toBe(drill.sentence);
-      const word = drill.interrupted ? "Interrupted" : drill.passed ? "Passed" : "Failed";
+      const word = drill.interrupted
+        ? "Interrupted"
+        : drill.passed
+          ? PASSED[String(drill.atStake)]
+          : "Failed";
       expect(await page.locator("header .verdict").innerText()).toBe(word);
       expect(await page.title()).toContain(word);
       await page.evaluate("for (const each of document.querySelectorAll('details')) each.open = true");

@@ -51,6 +51,17 @@ describe.skipIf(!hasChromium)("read by a parser", () => {
     })()`);
   }
 
+  it("skips a run in which nothing was at stake", async () => {
+    const idle = goodRun({
+      remarks: [{ kind: "nothing at stake", text: "So nothing was at stake.", count: 1 }],
+    });
+    const root = await parse(drillOf([idle, goodRun({ repeat: 2 })]));
+    expect(root.attributes).toMatchObject({ tests: "2", failures: "0", skipped: "1" });
+    const [skipped, passed] = root.children[0]!.children;
+    expect(skipped!.children.map(({ name }) => name)).toEqual(["skipped", "system-out"]);
+    expect(passed!.children.map(({ name }) => name)).toEqual(["system-out"]);
+  });
+
   it("has a suite for each profile and a case for each run", async () => {
     const root = await parse(
       drillOf([goodRun(), goodRun({ repeat: 2 }), badRun({ profile: "stream" }), hangingRun()]),

@@ -36,6 +36,19 @@ it("gives what fails, what is allowed, resets and refusals shapes of their own",
   );
 });
 
+it("marks a request without a reply where its connection ended, and where it was sent", () => {
+  const svg = timelineSvg(badRun());
+  const drawn = svg.split("<title>lc-7f3a-2 unanswered (fails)")[1]!.split("</g>")[0]!;
+  expect(drawn).toContain("sent \u221249\u202Fms, no reply until its connection was over, +163\u202Fms");
+  const [, from, to] = /<path d="M([\d.]+) [\d.]+H([\d.]+)"/.exec(drawn)!;
+  const places = [...drawn.matchAll(/#mark-([a-z]+)" class="[a-z]+" x="([\d.]+)"/g)];
+  expect(places.map(([, shape, x]) => [shape, x])).toEqual([
+    ["sent", from],
+    ["failed", to],
+  ]);
+  expect(Number(to)).toBeGreaterThan(Number(from));
+});
+
 it("puts the connections that are to blame first", () => {
   const names = [...timelineSvg(badRun()).matchAll(/<text class="end (wrong|plain)"[^>]*>([a-z ]*\d+)</g)];
   expect(names.map(([, tone, name]) => `${name} ${tone}`)).toEqual([
@@ -61,6 +74,8 @@ it("draws half a minute without an event short, and the end that the drill made"
   const svg = timelineSvg(hangingRun());
   expect(svg).toContain("Nothing happened for 29\u202F558\u202Fms");
   expect(svg).toContain(">killed</text>");
+  expect(svg).toMatch(/<path class="cut" d="M[\d. ]+l4-10M[\d. ]+l4-10"\/>/);
+  expect(timelineSvg(goodRun())).not.toContain('class="cut"');
 });
 
 it("draws as many rows as it is told to, and says what it does not draw", () => {

@@ -38,6 +38,18 @@ describe("a process", () => {
     expect(server.hasOrphans()).toBe(false);
   });
 
+  it.skipIf(!existsSync("/proc"))("that has started others is told from one that has not", async () => {
+    const shell = known((await run("sleep 600 & echo up; trap 'kill $!; exit 0' TERM; wait")).pid);
+    expect(shell.hadChildren).toBe(false);
+    shell.stop();
+    expect(shell.hadChildren).toBe(true);
+    await shell.exited;
+    const alone = known((await run("echo up; exec sleep 600")).pid);
+    alone.stop();
+    expect(alone.hadChildren).toBe(false);
+    await alone.exited;
+  });
+
   it("that there is not is refused", async () => {
     const { child, pid } = await run("echo up; exec sleep 600");
     child.kill("SIGKILL");
