@@ -98,9 +98,9 @@ const choices = [
     "(1.3.4).",
   "- **A 64-bit length with its top bit set is a protocol error**, 1002 (1.3.3), and not a message too big: §5.2 " +
     "says that the bit must be 0.",
-  "- **Text is checked when the message is whole**, not byte by byte as it arrives (6.4). A message that is broken is " +
-    "never delivered either way. Its sender learns of it later; in exchange each message is checked once, in one pass. " +
-    "§8.1 allows it; the Autobahn test suite calls it non-strict.",
+  "- **Text that comes in pieces is checked piece by piece** (6.4): what nothing behind it could make UTF-8 is refused " +
+    "with the fragment, or the packet, that it is in. A compressed message is checked when it is whole, since it is " +
+    "inflated then.",
   "- **What came before a violation is served before the connection is failed** (3.2 to 3.4, 4.1.3 to 4.2.5, 5.15, " +
     "6.24.4, 9.10.5), and so is what came before the peer's Close (7.1.1, 7.1.6): its replies precede our Close frame. " +
     "The Autobahn test suite accepts both orders in most of these cases.",

@@ -10,6 +10,8 @@ const SMALLEST_CAPACITY = 4096;
 export class Assembly {
   #buffer: Buffer = Buffer.alloc(0);
   #length = 0;
+  /** Bytes, from the first on, that have been found to be UTF-8, where that is looked for. */
+  checked = 0;
 
   /** Bytes gathered so far. */
   get length(): number {

@@ -9,6 +9,7 @@ import { Assembly } from "./assembly.js";
 import { CloseCode, decodeClosePayload } from "./close.js";
 import { MAX_CONTROL_PAYLOAD, Opcode } from "./frame.js";
 import { applyMask, rotateMask } from "./mask.js";
+import { checkUtf8 } from "./utf8.js";
 import type { Violation } from "./violation.js";
 
 /** What a decoder found, called in the order of the stream, while `push` runs. */
@@ -273,13 +274,24 @@ export class Decoder {
     }
     this.#message ??= new Assembly();
     this.#gather(this.#message, chunk, offset, end, missing);
+    const messageOpcode = this.#fragmentedOpcode ?? opcode;
+    const isPlainText = messageOpcode === Opcode.text && !this.#compressed;
+    if (isPlainText && !this.#checkPiece(this.#message, whole && this.#final)) return;
     if (whole && this.#final) {
       const payload = this.#message.take();
-      const messageOpcode = this.#fragmentedOpcode ?? opcode;
       this.#message = undefined;
       this.#fragmentedOpcode = undefined;
-      this.#emitMessage(messageOpcode, payload);
+      if (isPlainText) this.#emitText(payload);
+      else this.#emitMessage(messageOpcode, payload);
     }
+  }
+
+  /** Checks what has come of a text so far (RFC 6455 §8.1); false when it is refused. */
+  #checkPiece(message: Assembly, isLast: boolean): boolean {
+    message.checked = checkUtf8(message.buffer, message.checked, message.length);
+    if (message.checked !== -1 && !(isLast && message.checked < message.length)) return true;
+    this.#refuseText();
+    return false;
   }
 
   #gather(assembly: Assembly, chunk: Buffer, offset: number, end: number, missing: number): void {
@@ -300,12 +312,16 @@ export class Decoder {
     } else if (opcode === Opcode.binary) {
       this.#sink.onMessage(payload);
     } else if (!isUtf8(payload)) {
-      this.#refuse(CloseCode.invalidPayload, "a text message that is not UTF-8");
-    } else if (this.#options.textAsBytes === true) {
-      this.#sink.onTextBytes!(payload);
+      this.#refuseText();
     } else {
-      this.#sink.onMessage(payload.toString("utf8"));
+      this.#emitText(payload);
     }
+  }
+
+  /** Text that has been checked. */
+  #emitText(payload: Buffer): void {
+    if (this.#options.textAsBytes === true) this.#sink.onTextBytes!(payload);
+    else this.#sink.onMessage(payload.toString("utf8"));
   }
 
   #emitControl(opcode: number, payload: Buffer): void {
@@ -322,6 +338,10 @@ export class Decoder {
         this.#sink.onClose(status.code, status.reason);
       }
     }
+  }
+
+  #refuseText(): void {
+    this.#refuse(CloseCode.invalidPayload, "a text message that is not UTF-8");
   }
 
   #refuse(violated: Violation["violated"], explanation: string): undefined {

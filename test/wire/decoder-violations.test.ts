@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { MAX_CLOSE_REASON } from "../../src/wire/close.js";
 import { Opcode } from "../../src/wire/frame.js";
 import { closePayload, rawFrames as stream } from "./raw-frame.js";
-import { decode, recordingDecoder } from "./recording.js";
+import { decode, recordingDecoder, type Found } from "./recording.js";
 
 const { continuation, text, binary, close, ping, pong } = Opcode;
 
@@ -10,6 +10,8 @@ interface Breach {
   what: string;
   code: number;
   bytes: Buffer;
+  /** What stands within it. */
+  between?: Found[];
   /** How many bytes of the stream are enough to know; left out where it is all of them. */
   knownAfter?: number;
 }
@@ -82,17 +84,19 @@ const breaches: Breach[] = [
   },
   ...(
     [
-      ["an overlong form", [0xc0, 0xaf]],
-      ["a surrogate", [0xed, 0xa0, 0x80]],
-      ["a lone continuation byte", [0x80]],
-      ["a character cut short", [0x61, 0xf0, 0x9f, 0x91]],
-      ["a code point beyond U+10FFFF", [0xf4, 0x90, 0x80, 0x80]],
-      ["a byte that UTF-8 never has", [0xff]],
+      ["an overlong form", [0xc0, 0xaf], 1],
+      ["a surrogate", [0xed, 0xa0, 0x80], 2],
+      ["a lone continuation byte", [0x80], 1],
+      ["a character cut short", [0x61, 0xf0, 0x9f, 0x91], 4],
+      ["a code point beyond U+10FFFF", [0xf4, 0x90, 0x80, 0x80], 2],
+      ["a byte that UTF-8 never has", [0xff], 1],
     ] as const
-  ).map(([what, bytes]) => ({
+  ).map(([what, bytes, known]) => ({
     what: `text with ${what}`,
     code: 1007,
     bytes: stream({ opcode: text, payload: Uint8Array.from(bytes) }),
+    // Behind a header of 6 bytes.
+    knownAfter: 6 + known,
   })),
   {
     what: "text whose last fragment ends within a character",
@@ -101,6 +105,31 @@ const breaches: Breach[] = [
       { opcode: text, final: false, payload: "a" },
       { opcode: continuation, payload: Uint8Array.of(0xe2, 0x82) },
     ),
+  },
+  {
+    what: "a fragment of text that nothing behind it could make UTF-8",
+    code: 1007,
+    bytes: Buffer.concat([
+      started,
+      stream({ opcode: continuation, final: false, payload: Uint8Array.of(0x61, 0xff) }),
+    ]),
+  },
+  {
+    what: "a fragment with the second byte of a character that does not exist, behind an empty one and a Ping",
+    code: 1007,
+    bytes: stream(
+      { opcode: text, final: false, payload: Uint8Array.of(0x61, 0xf4) },
+      { opcode: continuation, final: false },
+      { opcode: ping, payload: "p" },
+      { opcode: continuation, final: false, payload: Uint8Array.of(0x90) },
+    ),
+    between: [{ type: "ping", payload: Buffer.from("p") }],
+  },
+  {
+    what: "text whose first half is not UTF-8, with the rest of its frame still to come",
+    code: 1007,
+    bytes: stream({ opcode: text, payload: Uint8Array.of(0x61, 0xed, 0xa0, 0x80, 0x62) }),
+    knownAfter: 9,
   },
   ...([0, 2, 8] as const).map((lengthBytes) => ({
     what: `a message over maxPayload, its length in ${lengthBytes} more bytes`,
@@ -143,7 +172,7 @@ const breaches: Breach[] = [
 describe("a broken rule", () => {
   const limits = { maxPayload: 100, maxFragments: 3 };
 
-  for (const { what, code, bytes, knownAfter = bytes.length } of breaches) {
+  for (const { what, code, bytes, between = [], knownAfter = bytes.length } of breaches) {
     it(`${what} is told as ${code}, after what came before it and as soon as it is known`, () => {
       const before = stream({ opcode: text, payload: "before" }, { opcode: ping, payload: "p" });
       const after = stream({ opcode: text, payload: "after" });
@@ -156,6 +185,7 @@ describe("a broken rule", () => {
       const expected = [
         { type: "text", data: "before" },
         { type: "ping", payload: Buffer.from("p") },
+        ...between,
         { type: "violation", code, explanation: expect.any(String) },
       ];
       expect(found).toEqual(expected);
@@ -163,7 +193,7 @@ describe("a broken rule", () => {
       expect(decoder.atBoundary).toBe(true);
 
       // The explanation is prose that fits into the Close that answers it.
-      const { explanation } = found[2] as { explanation: string };
+      const { explanation } = found.at(-1) as { explanation: string };
       expect(explanation).toMatch(/^(a |close code ).{10,}[^.]$/);
       expect(Buffer.byteLength(explanation)).toBeLessThanOrEqual(MAX_CLOSE_REASON);
     });

@@ -100,26 +100,27 @@ const outOfRange = Buffer.concat([KOSME, TOO_LARGE, EDITED]);
 /** KOSME and the first byte of a code point; the next byte makes it one that does not exist. */
 const BROKEN_AT = KOSME.length + 1;
 
+/** The parts as frames of a text message whose last is never sent. */
+function unfinished(...parts: Uint8Array[]): CaseFrame[] {
+  return fragments(...parts, "").slice(0, -1);
+}
+
 const lateText: ConformanceCase[] = [
   {
     number: "6.4.1",
     section: SECTION,
-    sentence:
-      "Three fragments, the second beyond U+10FFFF, frame by frame: refused when the message is whole.",
-    send: [{ frames: fragments(KOSME, TOO_LARGE, EDITED), chop: "frames" }],
+    sentence: "Two fragments of three, the second beyond U+10FFFF, frame by frame; the third is not sent.",
+    send: [{ frames: unfinished(KOSME, TOO_LARGE), chop: "frames" }],
     ...failure(1007),
   },
   {
     number: "6.4.2",
     section: SECTION,
-    sentence: "Three fragments, the second only the byte that breaks the text, frame by frame.",
+    sentence:
+      "Two fragments of three, the second only the byte that breaks the text, frame by frame; the third is not sent.",
     send: [
       {
-        frames: fragments(
-          outOfRange.subarray(0, BROKEN_AT),
-          outOfRange.subarray(BROKEN_AT, BROKEN_AT + 1),
-          outOfRange.subarray(BROKEN_AT + 1),
-        ),
+        frames: unfinished(outOfRange.subarray(0, BROKEN_AT), outOfRange.subarray(BROKEN_AT, BROKEN_AT + 1)),
         chop: "frames",
       },
     ],
@@ -128,18 +129,24 @@ const lateText: ConformanceCase[] = [
   {
     number: "6.4.3",
     section: SECTION,
-    sentence: "As 6.4.1 in one frame, in packets of 4 bytes.",
-    send: [{ frames: [{ opcode: TEXT, payload: outOfRange }], chop: 4 }],
+    sentence:
+      "One frame, of which what is behind a code point beyond U+10FFFF is not sent, in packets of 4 bytes.",
+    send: [{ frames: [beginning(KOSME.length + TOO_LARGE.length)], chop: 4 }],
     ...failure(1007),
   },
   {
     number: "6.4.4",
     section: SECTION,
-    sentence: "As 6.4.1 in one frame, octet by octet.",
-    send: [{ frames: [{ opcode: TEXT, payload: outOfRange }], chop: 1 }],
+    sentence: "One frame, of which what is behind the byte that breaks the text is not sent, octet by octet.",
+    send: [{ frames: [beginning(BROKEN_AT + 1)], chop: 1 }],
     ...failure(1007),
   },
 ];
+
+/** So many bytes of the text, in a frame that declares all of it. */
+function beginning(length: number): CaseFrame {
+  return { opcode: TEXT, payload: outOfRange.subarray(0, length), declaredLength: outOfRange.length };
+}
 
 /** A case for each sequence: in a text message of its own. */
 function sequenceGroup({ group, title, sequences }: Sequences): ConformanceGroup {
