@@ -12,7 +12,13 @@ export { each } from "./connection/each.js";
 export type { HeartbeatOptions, InboxLimit } from "./connection/options.js";
 export type { ConnectionEvent, DropEvent } from "./connection/diagnostics.js";
 export type { ListenTarget } from "./listen/listen-target.js";
-export type { Authenticate, ProtocolChoice } from "./listen/options.js";
+export type {
+  Authenticate,
+  AuthenticateContext,
+  ClientTls,
+  ProtocolChoice,
+  Verdict,
+} from "./listen/options.js";
 export type { CompressionOptions } from "./listen/compression-offer.js";
 export type { UpgradeEvent } from "./listen/refusal.js";
 export {

@@ -46,6 +46,8 @@ const entries = [
     ],
     types: [
       "Authenticate",
+      "AuthenticateContext",
+      "ClientTls",
       "Connection",
       "CompressionOptions",
       "ConnectionClosed",
@@ -69,6 +71,7 @@ const entries = [
       "ServerState",
       "TroubledConnection",
       "UpgradeEvent",
+      "Verdict",
     ],
   },
   {

@@ -255,7 +255,7 @@ describe("going down", () => {
 
   test("lets in who was on the way, drained from the start, and refuses who is too late", async () => {
     const asked = gate();
-    const slow = scene({ authenticate: () => asked.passed });
+    const slow = scene({ authenticate: () => asked.passed.then(() => true) });
     await slow.listen();
     const [early, late] = [slow.knock(), slow.knock()];
     await rest();
@@ -269,7 +269,7 @@ describe("going down", () => {
     expect((await report).connections.total).toBe(0);
 
     const open = gate();
-    const { premises, listen, knock } = scene({ authenticate: () => open.passed });
+    const { premises, listen, knock } = scene({ authenticate: () => open.passed.then(() => true) });
     await listen();
     const guest = knock();
     await rest();
