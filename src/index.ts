@@ -3,7 +3,7 @@
  *
  * @module lastcall
  */
-export { createServer, type RunOptions, type Server } from "./server/server.js";
+export { createServer, type RunOptions, type Server, type StopSignals } from "./server/server.js";
 export type { ServerState } from "./server/premises.js";
 export { defaults, type ServerOptions } from "./server/options.js";
 export type { DrainProgressEvent, ErrorEvent } from "./server/diagnostics.js";

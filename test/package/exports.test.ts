@@ -69,6 +69,7 @@ const entries = [
       "Server",
       "ServerOptions",
       "ServerState",
+      "StopSignals",
       "TroubledConnection",
       "UpgradeEvent",
       "Verdict",

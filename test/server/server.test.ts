@@ -5,7 +5,7 @@ import { createServer, type Connection } from "../../src/index.js";
 import type { ErrorEvent } from "../../src/server/diagnostics.js";
 import { framesTo, rest } from "../connection/lone-endpoint.js";
 import { door } from "../tools/memory-door.js";
-import { gate } from "../tools/serve.js";
+import { gate, untold } from "../tools/serve.js";
 
 /** A handler that waits until nobody hears it any more. */
 const untilUnheard = (connection: Connection): Promise<unknown> =>
@@ -108,7 +108,10 @@ describe("`run`", () => {
   test("serves until its signal says otherwise, and lets go of it", async () => {
     const server = createServer(untilUnheard);
     const shutdown = new AbortController();
-    const running = server.run({ listen: { port: 0, host: "127.0.0.1" }, shutdown: shutdown.signal });
+    const running = server.run({
+      listen: { port: 0, host: "127.0.0.1" },
+      signals: { shutdown: shutdown.signal },
+    });
     while (server.state !== "listening") await rest();
     shutdown.abort();
     expect(server.state).toBe("draining");
@@ -116,9 +119,9 @@ describe("`run`", () => {
   });
 
   test("never listens with a signal that came before", async () => {
-    for (const signals of [{ shutdown: AbortSignal.abort() }, { close: AbortSignal.abort() }]) {
+    for (const signals of [{ shutdown: AbortSignal.abort() }, { ...untold, close: AbortSignal.abort() }]) {
       const server = createServer(untilUnheard);
-      expect(await server.run({ listen: { port: 0 }, ...signals })).toMatchObject({
+      expect(await server.run({ listen: { port: 0 }, signals })).toMatchObject({
         connections: { total: 0 },
       });
       expect(server.address()).toBe(null);
@@ -127,7 +130,7 @@ describe("`run`", () => {
 
   test("without a place to listen has nothing to run", async () => {
     const server = createServer(untilUnheard);
-    await expect(server.run()).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
+    await expect(server.run({ signals: untold })).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
     await server.close();
   });
 });
