@@ -42,7 +42,10 @@ export interface ServerOptions<Principal = undefined> {
   compression?: Partial<CompressionOptions> | boolean | undefined;
   /** How the server goes down. */
   drain?: Partial<DrainOptions> | undefined;
-  /** Hears of errors thrown by handlers, `authenticate` and promises given to `waitUntil`. Default: none. */
+  /**
+   * Hears of errors thrown by handlers, `authenticate` and promises given to `waitUntil`. Default: they are warnings of
+   * the process, once a minute for each kind.
+   */
   onError?: ((error: unknown, connection?: Connection<Principal>) => unknown) | undefined;
 }
 

@@ -1,5 +1,6 @@
 /** The server: the public interface, and the face of the premises that runs a handler for each connection. */
 import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
+import { isAbortOf } from "../base/abort.js";
 import { checkFunction, knownOptions, record, refuseUnknown } from "../base/checks.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { bytesOf } from "../connection/bytes.js";
@@ -15,6 +16,7 @@ import { errorEvents } from "./diagnostics.js";
 import { resolveOptions } from "./option-checks.js";
 import type { ResolvedOptions, ServerOptions } from "./options.js";
 import { Premises, type Face, type ServerState } from "./premises.js";
+import { UnheardErrors } from "./unheard-errors.js";
 
 /** What tells a server to stop: `terminationSignals()` of `lastcall/process`, or signals of your own. */
 export interface StopSignals {
@@ -122,6 +124,7 @@ class LastcallServer<Principal>
   readonly handler: Handler<Principal>;
   readonly #premises: Premises<HandlerRun<Principal>, Principal>;
   readonly #onError: ServerOptions<Principal>["onError"];
+  readonly #unheard = new UnheardErrors();
   /** Made when somebody first asks, and kept up from there on. */
   #connections: Set<Connection<Principal>> | undefined;
 
@@ -229,15 +232,22 @@ class LastcallServer<Principal>
   }
 
   reportError(error: unknown, connection?: Connection<Principal>): void {
+    // Work that was told to stop since nobody hears it any more, and did: that is no error.
+    if (connection !== undefined && isAbortOf(connection.signal, error)) return;
     errorEvents.publish(() => ({ event: "error", error, connection }));
     void this.#tellOnError(error, connection);
   }
 
   async #tellOnError(error: unknown, connection?: Connection<Principal>): Promise<void> {
+    if (this.#onError === undefined) {
+      this.#unheard.tell(error, "There is no onError to hear of this");
+      return;
+    }
     try {
-      await this.#onError?.(error, connection);
-    } catch {
-      // An error of the error handler has nowhere left to go; it must not end the process.
+      await this.#onError(error, connection);
+    } catch (own) {
+      // It must not end the process.
+      this.#unheard.tell(own, "An error in onError itself");
     }
   }
 }

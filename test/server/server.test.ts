@@ -1,7 +1,8 @@
 /** The face that runs a handler for each connection, on sockets in memory. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createServer, type Connection } from "../../src/index.js";
+import { createServer, type Connection, type Handler } from "../../src/index.js";
 import type { ErrorEvent } from "../../src/server/diagnostics.js";
 import { framesTo, rest } from "../connection/lone-endpoint.js";
 import { door } from "../tools/memory-door.js";
@@ -103,6 +104,78 @@ describe("an error of a handler", () => {
     expect(events).toEqual([{ event: "error", error, connection }]);
   });
 });
+
+describe("without onError an error", () => {
+  /** The next warning of ours. */
+  const warning = (): Promise<Error & { detail?: string }> =>
+    new Promise((resolve) => {
+      const listener = (given: Error): void => {
+        if (given.name !== "LastcallWarning") return;
+        process.off("warning", listener);
+        resolve(given);
+      };
+      process.on("warning", listener);
+      onTestFinished(() => void process.off("warning", listener));
+    });
+
+  test.for<[string, Handler, RegExp]>([
+    [
+      "thrown by the handler",
+      () => {
+        throw new Error("on purpose");
+      },
+      /Error: on purpose$/,
+    ],
+    ["of a reply of a wrong type", (connection) => connection.send(7 as never), /A message must be/],
+    [
+      "of a member that there is not",
+      (connection) => (connection as unknown as { sned: (news: string) => void }).sned("news"),
+      /TypeError/,
+    ],
+  ])("%s is a warning of the process", async ([, handler, message]) => {
+    const told = warning();
+    const { open } = await door(handler);
+    await open();
+    expect(await told).toMatchObject({
+      code: "LASTCALL_UNHEARD_ERROR",
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  test("that onError throws itself is one too", async () => {
+    const told = warning();
+    const fail = (): never => {
+      throw new Error("of the handler");
+    };
+    const onError = (error: unknown): never => {
+      throw new Error("of the logger", { cause: error });
+    };
+    const { open } = await door(fail, { onError });
+    await open();
+    expect((await told).message).toMatch(/in onError itself: Error: of the logger$/);
+  });
+});
+
+test("the abort of a connection's own signal is no error, in the handler and in work given to waitUntil", async () => {
+  const told: unknown[] = [];
+  const { open } = await door(
+    async (connection) => {
+      connection.waitUntil(sleep(60_000, undefined, { signal: connection.signal }));
+      await fetchLike(connection.signal);
+    },
+    { onError: (error) => told.push(error) },
+  );
+  const socket = await open();
+  await rest();
+  socket.destroy();
+  await rest();
+  expect(told).toEqual([]);
+});
+
+/** As `fetch` does: it rejects with the signal's reason. */
+function fetchLike(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+}
 
 describe("`run`", () => {
   test("serves until its signal says otherwise, and lets go of it", async () => {
