@@ -7,8 +7,9 @@
  *   ├── ConnectionGoneError           LASTCALL_CONNECTION_GONE     the connection can no longer deliver
  *   └── UpgradeRejected               LASTCALL_UPGRADE_REJECTED    thrown by `authenticate` or `protocols` to refuse
  *
- * Two reach `onError` only, as plain LastcallErrors: LASTCALL_PROTOCOL_NOT_OFFERED, when the function given as
- * `protocols` chose what it could not, and LASTCALL_TLS_HANDSHAKE, when clients cannot come in through TLS.
+ * Some reach `onError` only, as plain LastcallErrors: LASTCALL_PROTOCOL_NOT_OFFERED, when the function given as
+ * `protocols` chose what it could not; LASTCALL_TLS_HANDSHAKE, when clients cannot come in through TLS;
+ * LASTCALL_HANDLER_RETURNED and LASTCALL_HANDLER_IDLE, when a handler cannot work (connection/handler-mistakes.ts).
  */
 
 /** The root of the library's errors. `code` is stable; messages are prose and may change. */

@@ -1,5 +1,5 @@
 /** What stands behind every face of a server: who is inside, the door, and going down. Its sockets are in memory. */
-import { createServer as createNetServer, type Server as NetServer } from "node:net";
+import { createServer as createNetServer, type AddressInfo, type Server as NetServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Guest } from "../../src/connection/connection.js";
 import type { Endpoint } from "../../src/connection/endpoint.js";
@@ -179,7 +179,8 @@ describe("where a server stands", () => {
     const taken = createNetServer().listen(0, "127.0.0.1");
     onTestFinished(() => void taken.close());
     await new Promise((resolve) => taken.once("listening", resolve));
-    await expect(premises.listen(taken.address() as { port: number })).rejects.toMatchObject({
+    const { port } = taken.address() as AddressInfo;
+    await expect(premises.listen({ host: "127.0.0.1", port })).rejects.toMatchObject({
       code: "EADDRINUSE",
     });
     expect([premises.state, premises.hasDoor]).toEqual(["idle", false]);
