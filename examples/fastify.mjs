@@ -42,7 +42,7 @@ const address = await server.listen(app.server);
 const { port } = /** @type {import("node:net").AddressInfo} */ (address);
 console.log(`Listening on ws://127.0.0.1:${port}`);
 
-const report = await server.run(signals);
+const report = await server.run({ signals });
 // The HTTP server is down already; this runs the `onClose` hooks of plugins.
 await app.close();
 console.log(String(report));

@@ -37,5 +37,5 @@ const address = await server.listen(https.listen(Number(values.port), "127.0.0.1
 const { port } = /** @type {import("node:net").AddressInfo} */ (address);
 console.log(`Listening on wss://127.0.0.1:${port}`);
 
-const report = await server.run(signals);
+const report = await server.run({ signals });
 console.log(String(report));

@@ -53,5 +53,5 @@ const signals = terminationSignals();
 const { port } = await server.listen({ port: Number(values.port), host: "127.0.0.1" });
 console.log(`Listening on ws://127.0.0.1:${port}`);
 
-const report = await server.run(signals);
+const report = await server.run({ signals });
 console.log(String(report));

@@ -3,7 +3,7 @@
  *
  * @module lastcall
  */
-export { createServer, type RunOptions, type Server } from "./server/server.js";
+export { createServer, type RunOptions, type Server, type StopSignals } from "./server/server.js";
 export type { ServerState } from "./server/premises.js";
 export { defaults, type ServerOptions } from "./server/options.js";
 export type { DrainProgressEvent, ErrorEvent } from "./server/diagnostics.js";
@@ -12,7 +12,13 @@ export { each } from "./connection/each.js";
 export type { HeartbeatOptions, InboxLimit } from "./connection/options.js";
 export type { ConnectionEvent, DropEvent } from "./connection/diagnostics.js";
 export type { ListenTarget } from "./listen/listen-target.js";
-export type { Authenticate, ProtocolChoice } from "./listen/options.js";
+export type {
+  Authenticate,
+  AuthenticateContext,
+  ClientTls,
+  ProtocolChoice,
+  Verdict,
+} from "./listen/options.js";
 export type { CompressionOptions } from "./listen/compression-offer.js";
 export type { UpgradeEvent } from "./listen/refusal.js";
 export {

@@ -147,6 +147,6 @@ const address = await server.listen(http.listen(Number(values.port), "127.0.0.1"
 const { port } = /** @type {import("node:net").AddressInfo} */ (address);
 console.log(`Listening on http://127.0.0.1:${port}`);
 
-const report = await server.run(signals);
+const report = await server.run({ signals });
 writeHistory();
 console.log(String(report));

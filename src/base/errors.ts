@@ -5,10 +5,11 @@
  *   ├── InvalidOptionError            LASTCALL_INVALID_OPTION      an option or argument is not allowed
  *   ├── ServerStateError              LASTCALL_SERVER_STATE        the server cannot do that any more, or not yet
  *   ├── ConnectionGoneError           LASTCALL_CONNECTION_GONE     the connection can no longer deliver
- *   └── UpgradeRejected               LASTCALL_UPGRADE_REJECTED    thrown by `authenticate` to refuse a handshake
+ *   └── UpgradeRejected               LASTCALL_UPGRADE_REJECTED    thrown by `authenticate` or `protocols` to refuse
  *
- * Two reach `onError` only, as plain LastcallErrors: LASTCALL_PROTOCOL_NOT_OFFERED, when the function given as
- * `protocols` chose what it could not, and LASTCALL_TLS_HANDSHAKE, when clients cannot come in through TLS.
+ * Some reach `onError` only, as plain LastcallErrors: LASTCALL_PROTOCOL_NOT_OFFERED, when the function given as
+ * `protocols` chose what it could not; LASTCALL_TLS_HANDSHAKE, when clients cannot come in through TLS;
+ * LASTCALL_HANDLER_RETURNED and LASTCALL_HANDLER_IDLE, when a handler cannot work (connection/handler-mistakes.ts).
  */
 
 /** The root of the library's errors. `code` is stable; messages are prose and may change. */
@@ -53,7 +54,7 @@ export class ConnectionGoneError extends LastcallError {
 }
 
 /**
- * Thrown by `authenticate` to refuse a handshake with an answer of its own.
+ * Thrown by `authenticate` or `protocols` to refuse a handshake with an answer of its own.
  *
  * @example
  * throw new UpgradeRejected(401, "Sign in first.", { "WWW-Authenticate": "Bearer" });
@@ -96,7 +97,7 @@ export class UpgradeRejected extends LastcallError {
 }
 
 /** A value as a message can show it: short, and nothing of an object's content. */
-function describeValue(value: unknown): string {
+export function describeValue(value: unknown): string {
   if (typeof value === "string")
     return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
   if (typeof value === "function") return "a function";

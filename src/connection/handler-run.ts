@@ -8,6 +8,7 @@ import type { Consumer } from "./consumer.js";
 import { connectionEvents, dropEvents } from "./diagnostics.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Connection, ConnectionClosed, Handler } from "./handler.js";
+import { mistakeIn } from "./handler-mistakes.js";
 import { MessageLoops } from "./message-loops.js";
 import { Moments } from "./moments.js";
 
@@ -58,13 +59,27 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     } catch (error) {
       result = Promise.reject(error);
     }
+    // A promise that is settled already calls back before the next microtask.
+    let atOnce = this.#isUntouched;
     Promise.resolve(result).then(
-      () => this.#end("returned"),
+      (returned) => {
+        const mistake = mistakeIn(returned, atOnce);
+        if (mistake !== undefined) this.#owner.reportError(mistake, this.connection);
+        this.#end("returned");
+      },
       (error: unknown) => {
         this.#owner.reportError(error, this.connection);
         this.#end("threw");
       },
     );
+    if (atOnce) queueMicrotask(() => (atOnce = false));
+  }
+
+  /** Whether the handler, which has just been called, has not read, sent, ended, or kept anything. */
+  get #isUntouched(): boolean {
+    const { isOpen, bufferedAmount } = this.endpoint;
+    const hasKept = this.#pending > 0 || this.#moments !== undefined;
+    return isOpen && bufferedAmount === 0 && !this.wants && !hasKept;
   }
 
   onOutboxLow(): void {

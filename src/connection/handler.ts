@@ -29,7 +29,7 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
   readonly request: RequestHead;
   /** The subprotocol that was agreed on, or an empty string. */
   readonly protocol: string;
-  /** What `authenticate` returned. */
+  /** What `authenticate` returned; undefined when there is no `authenticate`. */
   readonly principal: Principal;
   /** The address of the socket's other end, which may be a proxy. Empty on a Unix socket. */
   readonly remoteAddress: string;

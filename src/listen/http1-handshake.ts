@@ -2,8 +2,10 @@
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import type { TLSSocket } from "node:tls";
 import { readHandshake, switchingProtocols, type RequestHead } from "../wire/handshake.js";
 import type { Offer, OpeningHandshake } from "./opening-handshake.js";
+import type { ClientTls } from "./options.js";
 import type { Refusal, Refusals } from "./refusal.js";
 import { headOf } from "./request-head.js";
 
@@ -32,6 +34,12 @@ export class Http1Handshake implements OpeningHandshake {
 
   get remoteAddress(): string {
     return (this.stream as Partial<Socket>).remoteAddress ?? "";
+  }
+
+  get tls(): ClientTls | undefined {
+    const socket = this.stream as Partial<TLSSocket>;
+    if (socket.encrypted !== true) return undefined;
+    return { certificate: socket.getPeerX509Certificate?.(), authorized: socket.authorized === true };
   }
 
   read(): Offer | Refusal {

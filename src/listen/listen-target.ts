@@ -2,6 +2,7 @@
 import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { Server as NetServer, type ListenOptions } from "node:net";
+import { refuseUnknown } from "../base/checks.js";
 import { InvalidOptionError } from "../base/errors.js";
 import { HttpHostListener } from "./http-host.js";
 import type { Listener, ListenerOwner } from "./listener.js";
@@ -12,6 +13,12 @@ import { SocketListener } from "./socket-listener.js";
  * caller's from `node:http`, `node:https`, `node:net` or `node:tls`, listening already or not.
  */
 export type ListenTarget = number | ListenOptions | { fd: number } | HttpServer | HttpsServer | NetServer;
+
+/** What Node's `net.Server.listen` knows, in any version. */
+const LISTEN_OPTIONS =
+  "port, host, path, fd, backlog, exclusive, ipv6Only, reusePort, readableAll, writableAll, signal".split(
+    ", ",
+  );
 
 /**
  * The listener for a target.
@@ -41,7 +48,11 @@ function checkOptions(target: number | ListenOptions | { fd: number }): ListenOp
   const isPort = Number.isInteger(port) && port! >= 0 && port! <= 65_535;
   const isPath = port === undefined && typeof path === "string" && path !== "";
   const isDescriptor = port === undefined && path === undefined && Number.isInteger(fd) && fd! >= 0;
-  if (isPort || isPath || isDescriptor) return options;
+  if (isPort || isPath || isDescriptor) {
+    // A misspelt `host` would listen on every address.
+    refuseUnknown("listen.", options, LISTEN_OPTIONS);
+    return options;
+  }
   throw new InvalidOptionError(
     "listen",
     target,

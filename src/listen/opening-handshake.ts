@@ -4,6 +4,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Handshake, RequestHead } from "../wire/handshake.js";
+import type { ClientTls } from "./options.js";
 import type { Refusal } from "./refusal.js";
 
 /** What a client offers. */
@@ -19,6 +20,8 @@ export interface OpeningHandshake {
   readonly acceptedAt: number;
   /** The address of the other end, or an empty string. */
   readonly remoteAddress: string;
+  /** What TLS knows of the other end; undefined without TLS. */
+  readonly tls: ClientTls | undefined;
   /** Reads what the request offers, by the rules of its HTTP version; or why it cannot be accepted. */
   read(): Offer | Refusal;
   /** Answers that it is open. Called once at most, and only after `read` has found an offer. */

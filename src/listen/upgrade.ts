@@ -1,13 +1,13 @@
 /** From a request to a connection: who is let in, and when that is decided (RFC 6455 §4.2). */
 import { now } from "../base/clock.js";
-import { LastcallError, UpgradeRejected } from "../base/errors.js";
+import { describeValue, LastcallError, UpgradeRejected } from "../base/errors.js";
 import type { Guest } from "../connection/connection.js";
 import type { Accepted } from "../connection/endpoint.js";
 import { isSameHost, normalizeOrigin, type RequestHead } from "../wire/handshake.js";
 import type { Agreement } from "./compression-offer.js";
 import { EarlyBytes } from "./early-bytes.js";
 import type { Offer, OpeningHandshake } from "./opening-handshake.js";
-import type { UpgradeOptions } from "./options.js";
+import type { UpgradeOptions, Verdict } from "./options.js";
 import { CLOSING, NOTHING_HERE, TOO_SLOW, unavailable, type Refusal } from "./refusal.js";
 
 /** What an upgrade needs of its server. */
@@ -26,6 +26,7 @@ export interface UpgradeOwner<Principal> {
 const ignoreError = (): void => {};
 
 const WRONG_ORIGIN: Refusal = { status: 403, message: "Pages from this origin may not connect." };
+const NOT_AUTHENTICATED: Refusal = { status: 401, message: "Only who is authenticated may connect." };
 const NOT_CHECKED: Refusal = { status: 500, message: "The handshake could not be checked." };
 const NOT_CHOSEN: Refusal = { status: 500, message: "The subprotocol could not be chosen." };
 const MALFORMED_EXTENSIONS: Refusal = {
@@ -105,7 +106,7 @@ export class Upgrades<Principal> {
 
   /** The principal, or undefined when the handshake is refused or its socket gone. */
   async #authenticate(handshake: OpeningHandshake): Promise<{ value: Principal } | undefined> {
-    const { head, stream, acceptedAt } = handshake;
+    const { head, stream, acceptedAt, remoteAddress, tls } = handshake;
     const { authenticate, handshakeTimeout } = this.#owner.options;
     const abort = new AbortController();
     const onLeave = (): void => {
@@ -128,15 +129,12 @@ export class Upgrades<Principal> {
       abort.signal.addEventListener("abort", () => resolve(undefined), { once: true });
     });
     try {
-      const principal = (async () => ({ value: await authenticate!(head, { signal: abort.signal }) }))();
-      return await Promise.race([principal, aborted]);
+      const context = { signal: abort.signal, remoteAddress, tls };
+      const asked = (async () => ({ verdict: await authenticate!(head, context) }))();
+      const answer = await Promise.race([asked, aborted]);
+      return answer === undefined ? undefined : this.#admit(handshake, answer.verdict);
     } catch (error) {
-      if (error instanceof UpgradeRejected) {
-        handshake.refuse({ status: error.status, message: error.body, headers: error.headers });
-      } else {
-        this.#owner.reportError(error);
-        handshake.refuse(NOT_CHECKED);
-      }
+      this.#refuseFor(error, handshake, NOT_CHECKED);
       return undefined;
     } finally {
       clearTimeout(timer);
@@ -145,12 +143,27 @@ export class Upgrades<Principal> {
     }
   }
 
+  #admit(handshake: OpeningHandshake, verdict: Verdict<Principal>): { value: Principal } | undefined {
+    if (verdict !== false && verdict !== null && verdict !== undefined) return { value: verdict };
+    handshake.refuse(NOT_AUTHENTICATED);
+    return undefined;
+  }
+
+  /** Refuses as the application says that throws `UpgradeRejected`; what else it throws is an error of its own. */
+  #refuseFor(error: unknown, handshake: OpeningHandshake, otherwise: Refusal): void {
+    if (error instanceof UpgradeRejected) {
+      handshake.refuse({ status: error.status, message: error.body, headers: error.headers });
+      return;
+    }
+    this.#owner.reportError(error);
+    handshake.refuse(otherwise);
+  }
+
   #open(handshake: OpeningHandshake, offer: Offer, principal: Principal, early: Buffer): void {
     const { head, stream, remoteAddress } = handshake;
     const protocol = this.#chooseProtocol(offer.protocols, head);
     if (protocol instanceof Error) {
-      this.#owner.reportError(protocol);
-      handshake.refuse(NOT_CHOSEN);
+      this.#refuseFor(protocol, handshake, NOT_CHOSEN);
       return;
     }
     const agreed = this.#agreeOnCompression(head);
@@ -195,9 +208,11 @@ export class Upgrades<Principal> {
     try {
       const chosen = protocols(offered, request);
       if (chosen === undefined || offered.includes(chosen)) return chosen;
+      // A promise comes too late to be waited for, and its rejection would be nobody's.
+      Promise.resolve<unknown>(chosen).catch(() => {});
       return new LastcallError(
         "LASTCALL_PROTOCOL_NOT_OFFERED",
-        `The function given as 'protocols' must return one of the offered subprotocols or undefined; it returned "${chosen}".`,
+        `The function given as 'protocols' must return one of the offered subprotocols or undefined; it returned ${describeValue(chosen)}.`,
       );
     } catch (error) {
       return error instanceof Error ? error : new Error(String(error));

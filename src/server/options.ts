@@ -14,8 +14,8 @@ export interface ServerOptions<Principal = undefined> {
   /** Origins of pages that may connect, or "*". Default: the host of the request, when there is an Origin at all. */
   origins?: readonly string[] | "*" | undefined;
   /**
-   * Decides who connects: returns the principal, or throws `UpgradeRejected`. Anything else thrown is a 500 and goes
-   * to `onError`. `signal` aborts when the client leaves or `handshakeTimeout` is over.
+   * Decides who connects: returns the principal, or `true` when there is none to tell. False, null and undefined
+   * refuse with 401; throw `UpgradeRejected` for another answer. Anything else thrown is a 500 and goes to `onError`.
    */
   authenticate?: Authenticate<Principal> | undefined;
   /** Bytes a message may have. Default 1 MiB. */
@@ -42,7 +42,10 @@ export interface ServerOptions<Principal = undefined> {
   compression?: Partial<CompressionOptions> | boolean | undefined;
   /** How the server goes down. */
   drain?: Partial<DrainOptions> | undefined;
-  /** Hears of errors thrown by handlers, `authenticate` and promises given to `waitUntil`. Default: none. */
+  /**
+   * Hears of errors thrown by handlers, `authenticate` and promises given to `waitUntil`. Default: they are warnings of
+   * the process, once a minute for each kind.
+   */
   onError?: ((error: unknown, connection?: Connection<Principal>) => unknown) | undefined;
 }
 

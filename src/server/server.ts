@@ -1,6 +1,7 @@
 /** The server: the public interface, and the face of the premises that runs a handler for each connection. */
 import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
-import { checkFunction, knownOptions } from "../base/checks.js";
+import { isAbortOf } from "../base/abort.js";
+import { checkFunction, knownOptions, record, refuseUnknown } from "../base/checks.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { bytesOf } from "../connection/bytes.js";
 import type { Guest } from "../connection/connection.js";
@@ -15,15 +16,25 @@ import { errorEvents } from "./diagnostics.js";
 import { resolveOptions } from "./option-checks.js";
 import type { ResolvedOptions, ServerOptions } from "./options.js";
 import { Premises, type Face, type ServerState } from "./premises.js";
+import { UnheardErrors } from "./unheard-errors.js";
+
+/** What tells a server to stop: `terminationSignals()` of `lastcall/process`, or signals of your own. */
+export interface StopSignals {
+  /** Triggers `shutdown()` when it aborts. */
+  shutdown: AbortSignal;
+  /** Triggers `close()` when it aborts. */
+  close?: AbortSignal | undefined;
+}
 
 /** What `run` is told. */
 export interface RunOptions {
   /** Where to listen; left out when the server listens already. */
   listen?: ListenTarget | undefined;
-  /** Triggers `shutdown()` when it aborts. */
-  shutdown?: AbortSignal | undefined;
-  /** Triggers `close()` when it aborts. */
-  close?: AbortSignal | undefined;
+  /**
+   * What tells the server to stop. It cannot be left out: by default a process dies of SIGTERM at once, and with it
+   * whatever is being served.
+   */
+  signals: StopSignals;
 }
 
 /** A WebSocket server. */
@@ -52,7 +63,7 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
    * as that signal says.
    * @throws {@link InvalidOptionError} (as a rejection) for an option that there is not, and what `listen` throws.
    */
-  run(options?: RunOptions): Promise<DrainReport>;
+  run(options: RunOptions): Promise<DrainReport>;
   /**
    * The graceful stop: closes the door, serves what was received, tells every peer. Resolves with the report within
    * `deadline` and a second. All calls share one promise; a later call may bring the deadline nearer.
@@ -113,6 +124,7 @@ class LastcallServer<Principal>
   readonly handler: Handler<Principal>;
   readonly #premises: Premises<HandlerRun<Principal>, Principal>;
   readonly #onError: ServerOptions<Principal>["onError"];
+  readonly #unheard = new UnheardErrors();
   /** Made when somebody first asks, and kept up from there on. */
   #connections: Set<Connection<Principal>> | undefined;
 
@@ -142,19 +154,18 @@ class LastcallServer<Principal>
     return this.#premises.listen(target);
   }
 
-  async run(options: RunOptions = {}): Promise<DrainReport> {
-    knownOptions(options, ["listen", "shutdown", "close"]);
-    checkSignal("shutdown", options.shutdown);
-    checkSignal("close", options.close);
-    const { listen, shutdown, close } = options;
+  async run(options: RunOptions): Promise<DrainReport> {
+    knownOptions(options, ["listen", "signals"]);
+    const { listen, signals } = options;
+    const { shutdown, close } = checkSignals(signals);
     // Who has never listened has nobody to serve. A server that listens already may have.
-    if (close?.aborted || (shutdown?.aborted && !this.#premises.hasDoor)) return this.close();
+    if (close?.aborted || (shutdown.aborted && !this.#premises.hasDoor)) return this.close();
     const onShutdown = (): void => void this.shutdown();
     const onClose = (): void => void this.close();
-    shutdown?.addEventListener("abort", onShutdown, { once: true });
+    shutdown.addEventListener("abort", onShutdown, { once: true });
     close?.addEventListener("abort", onClose, { once: true });
     try {
-      if (shutdown?.aborted) onShutdown();
+      if (shutdown.aborted) onShutdown();
       else if (listen !== undefined) await this.#listenUnlessDown(listen);
       else if (this.state === "idle") {
         throw new ServerStateError(
@@ -163,7 +174,7 @@ class LastcallServer<Principal>
       }
       return await this.#premises.down;
     } finally {
-      shutdown?.removeEventListener("abort", onShutdown);
+      shutdown.removeEventListener("abort", onShutdown);
       close?.removeEventListener("abort", onClose);
     }
   }
@@ -221,22 +232,40 @@ class LastcallServer<Principal>
   }
 
   reportError(error: unknown, connection?: Connection<Principal>): void {
+    // Work that was told to stop since nobody hears it any more, and did: that is no error.
+    if (connection !== undefined && isAbortOf(connection.signal, error)) return;
     errorEvents.publish(() => ({ event: "error", error, connection }));
     void this.#tellOnError(error, connection);
   }
 
   async #tellOnError(error: unknown, connection?: Connection<Principal>): Promise<void> {
+    if (this.#onError === undefined) {
+      this.#unheard.tell(error, "There is no onError to hear of this");
+      return;
+    }
     try {
-      await this.#onError?.(error, connection);
-    } catch {
-      // An error of the error handler has nowhere left to go; it must not end the process.
+      await this.#onError(error, connection);
+    } catch (own) {
+      // It must not end the process.
+      this.#unheard.tell(own, "An error in onError itself");
     }
   }
 }
 
+function checkSignals(given: StopSignals): StopSignals {
+  const known = record(
+    "signals",
+    given,
+    "what terminationSignals() returns, or { shutdown, close } of your own",
+  );
+  refuseUnknown("signals.", known, ["shutdown", "close"]);
+  checkSignal("signals.shutdown", known["shutdown"]);
+  if (known["close"] !== undefined) checkSignal("signals.close", known["close"]);
+  return given;
+}
+
 /** By what it can do, and not by its class: there are other implementations. */
 function checkSignal(name: string, value: unknown): void {
-  if (value === undefined) return;
   const { aborted, addEventListener } = (value ?? {}) as Partial<AbortSignal>;
   if (typeof aborted === "boolean" && typeof addEventListener === "function") return;
   throw new InvalidOptionError(name, value, "an AbortSignal (of an AbortController, its `signal`)");

@@ -41,7 +41,11 @@ describe("a handler's run", () => {
   });
 
   test("that returns closes with 1000, also when what it returns is no promise", async () => {
-    for (const handler of [() => 7, () => undefined, async () => {}]) {
+    const returns = (result: unknown) => (connection: Connection) => {
+      connection.waitUntil(Promise.resolve());
+      return result;
+    };
+    for (const handler of [returns(7), returns(undefined), returns(Promise.resolve())]) {
       const { socket, errors } = loneHandler(handler);
       await rest();
       expect(errors).toEqual([]);

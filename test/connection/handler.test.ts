@@ -106,8 +106,8 @@ describe("a handler that throws", () => {
 
 describe("a handler that returns", () => {
   test.for([
-    ["at once", () => {}],
-    ["a promise", async () => "ignored"],
+    ["at once", (connection) => connection.waitUntil(Promise.resolve())],
+    ["a promise", async (connection) => connection.waitUntil(Promise.resolve())],
     [
       "after a message",
       async (connection) => {

@@ -15,7 +15,7 @@ import { terminationSignals } from "lastcall/process";
 const server = createServer(async (connection: Connection) => {
   for await (const message of connection) connection.send(message);
 });
-export const report = server.run({ listen: 0, ...terminationSignals() });
+export const report = server.run({ listen: 0, signals: terminationSignals() });
 `;
 for (const extension of ["mts", "cts"]) writeFileSync(join(scratch, `app.${extension}`), source);
 

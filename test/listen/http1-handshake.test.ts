@@ -36,6 +36,13 @@ describe("an opening handshake over HTTP/1.1", () => {
     expect(handshake.remoteAddress).toBe("192.0.2.7");
   });
 
+  test("has what TLS knows of the other end, which is nothing where there is no TLS", async () => {
+    const { handshake, stream } = await shake(HANDSHAKE);
+    expect(handshake.tls).toBeUndefined();
+    Object.assign(stream, { encrypted: true, authorized: false, getPeerX509Certificate: () => "theirs" });
+    expect(handshake.tls).toEqual({ certificate: "theirs", authorized: false });
+  });
+
   test("is accepted with the key's answer of RFC 6455 §1.3, and what was agreed on", async () => {
     const { handshake, socket, stream } = await shake([
       ...HANDSHAKE,

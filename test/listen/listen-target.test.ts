@@ -78,6 +78,12 @@ describe("what listen() takes", () => {
     );
   });
 
+  test("is not options of which one is misspelt: who asked for `hots` would listen on every address", () => {
+    expect(() => listener({ port: 0, hots: "127.0.0.1" })).toThrow(
+      expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen.hots" }) as Error,
+    );
+  });
+
   test("is not a descriptor of something that cannot listen", async () => {
     const fd = openSync(join(scratch(), "file"), "w");
     onTestFinished(() => closeSync(fd));

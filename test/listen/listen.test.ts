@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { createServer, type Connection, type ListenTarget, type Server } from "../../src/index.js";
 import { openRaw, type Target } from "../tools/raw-client.js";
-import { eventually } from "../tools/serve.js";
+import { eventually, untold } from "../tools/serve.js";
 import { bound } from "../tools/timing.js";
 
 const LOCAL = { port: 0, host: "127.0.0.1" };
@@ -83,7 +83,7 @@ describe("a port", () => {
     await expect(server.listen({ ...LOCAL, port })).rejects.toMatchObject(error);
     expect(server.state).toBe("idle");
     expect(server.address()).toBe(null);
-    await expect(make().run({ listen: { ...LOCAL, port } })).rejects.toMatchObject(error);
+    await expect(make().run({ listen: { ...LOCAL, port }, signals: untold })).rejects.toMatchObject(error);
   });
 
   test("may be tried again after it was in use", async () => {
@@ -175,7 +175,7 @@ describe.skipIf(process.platform === "win32")("a Unix socket", () => {
     const second = make("second");
     const error = { code: "EADDRINUSE", syscall: "listen", address: path };
     await expect(second.listen({ path })).rejects.toMatchObject(error);
-    await expect(make().run({ listen: { path } })).rejects.toMatchObject(error);
+    await expect(make().run({ listen: { path }, signals: untold })).rejects.toMatchObject(error);
     expect(second.address()).toBe(null);
     expect(await whoIsAt(path)).toBe("first");
     expect(readdirSync(where)).toEqual(["s"]);
@@ -233,7 +233,9 @@ describe("listen() refuses", () => {
     await server.listen(LOCAL);
     await server.shutdown();
     await expect(server.listen(LOCAL)).rejects.toThrow(/closed/);
-    await expect(server.run({ listen: LOCAL })).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
+    await expect(server.run({ listen: LOCAL, signals: untold })).rejects.toMatchObject({
+      code: "LASTCALL_SERVER_STATE",
+    });
   });
 });
 
@@ -250,7 +252,7 @@ describe("run()", () => {
     const server = make();
     const { port } = await server.listen(LOCAL);
     const abort = new AbortController();
-    const running = server.run({ shutdown: abort.signal });
+    const running = server.run({ signals: { shutdown: abort.signal } });
     expect(await whoIsAt(port)).toBe("first");
     abort.abort();
     expect(await running).toMatchObject({ outcome: "clean" });
@@ -258,8 +260,11 @@ describe("run()", () => {
   });
 
   test("without listen on a server that does not listen rejects", async () => {
-    await expect(make().run()).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
-    await expect(make().run({})).rejects.toThrow(/listen/);
+    const running = make().run({ signals: untold });
+    await expect(running).rejects.toMatchObject({
+      code: "LASTCALL_SERVER_STATE",
+      message: expect.stringContaining("listen") as string,
+    });
   });
 
   test.for(["shutdown", "close"] as const)(
@@ -268,7 +273,7 @@ describe("run()", () => {
       const server = make();
       let listened = false;
       const watch = setInterval(() => (listened ||= server.address() !== null), 0);
-      const report = await server.run({ listen: LOCAL, [name]: AbortSignal.abort() });
+      const report = await server.run({ listen: LOCAL, signals: { ...untold, [name]: AbortSignal.abort() } });
       clearInterval(watch);
       expect(report).toMatchObject(empty);
       expect(listened).toBe(false);
@@ -279,7 +284,10 @@ describe("run()", () => {
 
   test("with an aborted signal does not mind that the port is in use", async () => {
     const port = await takenPort();
-    const report = await make().run({ listen: { ...LOCAL, port }, shutdown: AbortSignal.abort() });
+    const report = await make().run({
+      listen: { ...LOCAL, port },
+      signals: { shutdown: AbortSignal.abort() },
+    });
     expect(report).toMatchObject(empty);
   });
 
@@ -288,7 +296,7 @@ describe("run()", () => {
     async (name) => {
       const server = make();
       const abort = new AbortController();
-      const running = server.run({ listen: LOCAL, [name]: abort.signal });
+      const running = server.run({ listen: LOCAL, signals: { ...untold, [name]: abort.signal } });
       abort.abort();
       expect(await running).toMatchObject(empty);
       expect(server.state).toBe("closed");
@@ -302,7 +310,10 @@ describe("run()", () => {
       const port = await takenPort();
       const abort = new AbortController();
       const startedAt = performance.now();
-      const running = make().run({ listen: { ...LOCAL, port }, [name]: abort.signal });
+      const running = make().run({
+        listen: { ...LOCAL, port },
+        signals: { ...untold, [name]: abort.signal },
+      });
       abort.abort();
       await running.catch((error: unknown) => expect(error).toMatchObject({ code: "EADDRINUSE" }));
       expect(performance.now() - startedAt).toBeLessThan(bound(1000));
@@ -324,23 +335,25 @@ describe("run()", () => {
     }
     const signal = new CountingSignal() as unknown as AbortSignal;
     const server = make();
-    const running = server.run({ listen: LOCAL, shutdown: signal, close: signal });
+    const running = server.run({ listen: LOCAL, signals: { shutdown: signal, close: signal } });
     expect(listeners).toBe(2);
     await eventually(() => server.state === "listening");
     await server.shutdown();
     await running;
     expect(listeners).toBe(0);
     const port = await takenPort();
-    await expect(make().run({ listen: { ...LOCAL, port }, shutdown: signal })).rejects.toThrow("EADDRINUSE");
+    await expect(make().run({ listen: { ...LOCAL, port }, signals: { shutdown: signal } })).rejects.toThrow(
+      "EADDRINUSE",
+    );
     expect(listeners).toBe(0);
   });
 
   test("that could not listen leaves a server that can be run again", async () => {
     const port = await takenPort();
     const server = make();
-    await expect(server.run({ listen: { ...LOCAL, port } })).rejects.toThrow("EADDRINUSE");
+    await expect(server.run({ listen: { ...LOCAL, port }, signals: untold })).rejects.toThrow("EADDRINUSE");
     const abort = new AbortController();
-    const running = server.run({ listen: LOCAL, shutdown: abort.signal });
+    const running = server.run({ listen: LOCAL, signals: { shutdown: abort.signal } });
     await eventually(() => server.state === "listening");
     abort.abort();
     expect(await running).toMatchObject(empty);
@@ -349,10 +362,10 @@ describe("run()", () => {
   test("after shutdown() was called resolves with the same report", async () => {
     const server = make();
     await server.listen(LOCAL);
-    const running = server.run();
+    const running = server.run({ signals: untold });
     const report = await server.shutdown();
     expect(await running).toBe(report);
-    expect(await server.run()).toBe(report);
+    expect(await server.run({ signals: untold })).toBe(report);
   });
 });
 

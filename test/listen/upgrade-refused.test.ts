@@ -154,6 +154,34 @@ const refused: readonly Refused[] = [
     request: head({}, "GET /other HTTP/1.1"),
     options: { path: "/chat" },
   },
+  ...[false, null, undefined].flatMap((verdict) => [
+    {
+      title: `whom authenticate answers with ${verdict}`,
+      status: 401,
+      text: /^Only who is authenticated may connect\.\n$/,
+      request: head(),
+      options: { authenticate: () => verdict },
+    },
+    {
+      title: `whom authenticate answers with a promise of ${verdict}`,
+      status: 401,
+      text: /authenticated/,
+      request: head(),
+      options: { authenticate: async () => verdict },
+    },
+  ]),
+  {
+    title: "whom protocols rejects",
+    status: 403,
+    text: /^Not with this protocol\.\n$/,
+    request: head({ "Sec-WebSocket-Protocol": "chat.v0" }),
+    headers: { "x-protocols": "chat.v1" },
+    options: {
+      protocols: () => {
+        throw new UpgradeRejected(403, "Not with this protocol.", { "X-Protocols": "chat.v1" });
+      },
+    },
+  },
   {
     title: "whom authenticate rejects",
     status: 401,

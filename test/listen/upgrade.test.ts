@@ -1,7 +1,19 @@
 /** Who is let in, and what the handler then knows of the client. */
-import { describe, expect, test } from "vitest";
-import type { Connection, ProtocolChoice, RequestHead } from "../../src/index.js";
+import { once } from "node:events";
+import { createServer as createHttpsServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { WebSocket } from "ws";
+import {
+  createServer,
+  type AuthenticateContext,
+  type Connection,
+  type ProtocolChoice,
+  type RequestHead,
+} from "../../src/index.js";
 import { Opcode, encodeFrame } from "../../src/wire/frame.js";
+import { selfSignedCertificate } from "../tools/certificate.js";
+import { hasOpenssl } from "../tools/debian.js";
 import { connectRaw, openRaw, type RawClient } from "../tools/raw-client.js";
 import { eventually, gate, serve } from "../tools/serve.js";
 
@@ -84,6 +96,18 @@ describe("the subprotocol", () => {
     ]);
   });
 
+  test("is not waited for: a function that returns a promise is told so, and a rejection of it ends nothing", async () => {
+    const protocols = (async () => {
+      throw new Error("too late");
+    }) as never;
+    const { port, errors } = await serve(echo, { protocols });
+    const client = await connectRaw(port, { headers: offer });
+    client.sendHandshake();
+    await client.closed();
+    expect(client.response?.status).toBe(500);
+    expect(errors).toMatchObject([{ message: expect.stringContaining("an object (Promise)") as string }]);
+  });
+
   test("is not chosen when the function throws: a 500, and onError has the error", async () => {
     const failure = new Error("no idea");
     const protocols = (): string => {
@@ -162,6 +186,37 @@ describe("a page's origin", () => {
   });
 });
 
+describe("what authenticate may decide by", () => {
+  test("is the address of the other end, and that there is no TLS", async () => {
+    const contexts: AuthenticateContext[] = [];
+    const authenticate = (_request: unknown, context: AuthenticateContext) => contexts.push(context);
+    const { port } = await serve<number>(echo, { authenticate });
+    await ask(port);
+    expect(contexts).toMatchObject([{ remoteAddress: "127.0.0.1", tls: undefined }]);
+  });
+
+  test.runIf(hasOpenssl)("is the client's certificate, and whether that was verified", async () => {
+    const ours = selfSignedCertificate();
+    const strangers = selfSignedCertificate();
+    const https = createHttpsServer({ ...ours, ca: ours.cert, requestCert: true, rejectUnauthorized: false });
+    const contexts: AuthenticateContext[] = [];
+    const authenticate = (_request: unknown, context: AuthenticateContext) => contexts.push(context);
+    const server = createServer({ authenticate }, () => {});
+    onTestFinished(async () => void (await server.close()));
+    const { port } = (await server.listen(https.listen(0, "127.0.0.1"))) as AddressInfo;
+    for (const client of [ours, strangers, {}]) {
+      const socket = new WebSocket(`wss://127.0.0.1:${port}`, { ...client, rejectUnauthorized: false });
+      await once(socket, "close");
+    }
+    const seen = contexts.map(({ tls }) => [tls?.authorized, tls?.certificate?.subject]);
+    expect(seen).toEqual([
+      [true, "CN=localhost"],
+      [false, "CN=localhost"],
+      [false, undefined],
+    ]);
+  });
+});
+
 describe("what the handler knows", () => {
   test("the handler sees the very request that authenticate or protocols saw, whatever was put on it", async () => {
     for (const hook of ["authenticate", "protocols"] as const) {
@@ -202,8 +257,8 @@ describe("what the handler knows", () => {
     expect(principals).toEqual(["ada", "grace"]);
   });
 
-  test("the principal may be anything, also undefined or false", async () => {
-    for (const principal of [undefined, false, null, 0]) {
+  test("the principal may be anything but what refuses: true, zero and an empty string too", async () => {
+    for (const principal of [true, 0, "", NaN]) {
       const principals: unknown[] = [];
       const { port } = await serve<unknown>((connection) => void principals.push(connection.principal), {
         authenticate: () => principal,

@@ -46,6 +46,8 @@ const entries = [
     ],
     types: [
       "Authenticate",
+      "AuthenticateContext",
+      "ClientTls",
       "Connection",
       "CompressionOptions",
       "ConnectionClosed",
@@ -67,8 +69,10 @@ const entries = [
       "Server",
       "ServerOptions",
       "ServerState",
+      "StopSignals",
       "TroubledConnection",
       "UpgradeEvent",
+      "Verdict",
     ],
   },
   {

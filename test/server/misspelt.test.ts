@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { createServer, each, InvalidOptionError } from "../../src/index.js";
 import { terminationSignals } from "../../src/process/index.js";
+import { untold } from "../tools/serve.js";
 
 /** Calls that TypeScript would not let through. */
 const calls: Record<string, (given: never) => unknown> = {
@@ -40,8 +41,19 @@ it("refuses signals that are no list", () => {
 it.each([
   [{ listn: 0 }, /^listn must be left out/],
   [8080, /^The options must be an object/],
-  [{ listen: 0, shutdown: new AbortController() }, /^shutdown must be an AbortSignal/],
-  [{ listen: 0, close: () => {} }, /^close must be an AbortSignal/],
+  [undefined, /^The options must be an object/],
+  // A process that nothing has told to stop dies of SIGTERM undrained.
+  [{ listen: 0 }, /^signals must be what terminationSignals\(\) returns.*; it was undefined/],
+  [{ listen: 0, signals: undefined }, /^signals must be what terminationSignals\(\) returns/],
+  [{ listen: 0, signals: terminationSignals }, /^signals must be what terminationSignals\(\).*a function/],
+  [{ listen: 0, ...terminationSignals }, /^signals must be/],
+  [terminationSignals, /^The options must be an object.*a function/],
+  [{ listen: 0, signals: new AbortController().signal }, /^signals\.shutdown must be an AbortSignal/],
+  [{ listen: 0, signals: {} }, /^signals\.shutdown must be an AbortSignal/],
+  [{ listen: 0, signals: { ...untold, stop: untold.shutdown } }, /^signals\.stop must be left out/],
+  [{ listen: 0, signals: { shutdown: new AbortController() } }, /^signals\.shutdown must be an AbortSignal/],
+  [{ listen: 0, signals: { ...untold, close: () => {} } }, /^signals\.close must be an AbortSignal/],
+  [{ listen: 0, shutdown: untold.shutdown }, /^shutdown must be left out/],
 ])("refuses to run with %o", async (given, message) => {
   const server = createServer(() => {});
   await expect(server.run(given as never)).rejects.toThrow(message);

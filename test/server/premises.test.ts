@@ -1,5 +1,5 @@
 /** What stands behind every face of a server: who is inside, the door, and going down. Its sockets are in memory. */
-import { createServer as createNetServer, type Server as NetServer } from "node:net";
+import { createServer as createNetServer, type AddressInfo, type Server as NetServer } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Guest } from "../../src/connection/connection.js";
 import type { Endpoint } from "../../src/connection/endpoint.js";
@@ -179,7 +179,8 @@ describe("where a server stands", () => {
     const taken = createNetServer().listen(0, "127.0.0.1");
     onTestFinished(() => void taken.close());
     await new Promise((resolve) => taken.once("listening", resolve));
-    await expect(premises.listen(taken.address() as { port: number })).rejects.toMatchObject({
+    const { port } = taken.address() as AddressInfo;
+    await expect(premises.listen({ host: "127.0.0.1", port })).rejects.toMatchObject({
       code: "EADDRINUSE",
     });
     expect([premises.state, premises.hasDoor]).toEqual(["idle", false]);
@@ -255,7 +256,7 @@ describe("going down", () => {
 
   test("lets in who was on the way, drained from the start, and refuses who is too late", async () => {
     const asked = gate();
-    const slow = scene({ authenticate: () => asked.passed });
+    const slow = scene({ authenticate: () => asked.passed.then(() => true) });
     await slow.listen();
     const [early, late] = [slow.knock(), slow.knock()];
     await rest();
@@ -269,7 +270,7 @@ describe("going down", () => {
     expect((await report).connections.total).toBe(0);
 
     const open = gate();
-    const { premises, listen, knock } = scene({ authenticate: () => open.passed });
+    const { premises, listen, knock } = scene({ authenticate: () => open.passed.then(() => true) });
     await listen();
     const guest = knock();
     await rest();

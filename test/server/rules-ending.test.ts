@@ -350,7 +350,10 @@ describe("Rule 10, done means done", () => {
         connection.waitUntil(work(ms(20)).then(() => log.push("waited")));
         log.push("handler");
       });
-      const running = server.run({ listen: { port: 0, host: "127.0.0.1" }, shutdown: abort.signal });
+      const running = server.run({
+        listen: { port: 0, host: "127.0.0.1" },
+        signals: { shutdown: abort.signal },
+      });
       await eventually(() => server.state === "listening");
       const client = await openRaw((server.address() as { port: number }).port);
       client.send("work");

@@ -16,7 +16,7 @@ it("serves what it was given when `shutdown` was aborted between `listen` and `r
   const peer = await openRaw(port);
   peer.send("request");
   await working.passed;
-  const running = server.run({ shutdown: AbortSignal.abort() });
+  const running = server.run({ signals: { shutdown: AbortSignal.abort() } });
   finish.open();
   await peer.until(() => peer.gone);
   expect(peer.messages).toEqual(["request"]);
@@ -36,7 +36,7 @@ it("still hears `close` then", async () => {
   const peer = await openRaw(port);
   await working.passed;
   const close = new AbortController();
-  const running = server.run({ shutdown: AbortSignal.abort(), close: close.signal });
+  const running = server.run({ signals: { shutdown: AbortSignal.abort(), close: close.signal } });
   expect(server.state).toBe("draining");
   close.abort();
   expect(await running).toMatchObject({ outcome: "forced" });

@@ -1,11 +1,12 @@
 /** The face that runs a handler for each connection, on sockets in memory. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { createServer, type Connection } from "../../src/index.js";
+import { createServer, type Connection, type Handler } from "../../src/index.js";
 import type { ErrorEvent } from "../../src/server/diagnostics.js";
 import { framesTo, rest } from "../connection/lone-endpoint.js";
 import { door } from "../tools/memory-door.js";
-import { gate } from "../tools/serve.js";
+import { gate, untold } from "../tools/serve.js";
 
 /** A handler that waits until nobody hears it any more. */
 const untilUnheard = (connection: Connection): Promise<unknown> =>
@@ -104,11 +105,86 @@ describe("an error of a handler", () => {
   });
 });
 
+describe("without onError an error", () => {
+  /** The next warning of ours. */
+  const warning = (): Promise<Error & { detail?: string }> =>
+    new Promise((resolve) => {
+      const listener = (given: Error): void => {
+        if (given.name !== "LastcallWarning") return;
+        process.off("warning", listener);
+        resolve(given);
+      };
+      process.on("warning", listener);
+      onTestFinished(() => void process.off("warning", listener));
+    });
+
+  test.for<[string, Handler, RegExp]>([
+    [
+      "thrown by the handler",
+      () => {
+        throw new Error("on purpose");
+      },
+      /Error: on purpose$/,
+    ],
+    ["of a reply of a wrong type", (connection) => connection.send(7 as never), /A message must be/],
+    [
+      "of a member that there is not",
+      (connection) => (connection as unknown as { sned: (news: string) => void }).sned("news"),
+      /TypeError/,
+    ],
+  ])("%s is a warning of the process", async ([, handler, message]) => {
+    const told = warning();
+    const { open } = await door(handler);
+    await open();
+    expect(await told).toMatchObject({
+      code: "LASTCALL_UNHEARD_ERROR",
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
+  test("that onError throws itself is one too", async () => {
+    const told = warning();
+    const fail = (): never => {
+      throw new Error("of the handler");
+    };
+    const onError = (error: unknown): never => {
+      throw new Error("of the logger", { cause: error });
+    };
+    const { open } = await door(fail, { onError });
+    await open();
+    expect((await told).message).toMatch(/in onError itself: Error: of the logger$/);
+  });
+});
+
+test("the abort of a connection's own signal is no error, in the handler and in work given to waitUntil", async () => {
+  const told: unknown[] = [];
+  const { open } = await door(
+    async (connection) => {
+      connection.waitUntil(sleep(60_000, undefined, { signal: connection.signal }));
+      await fetchLike(connection.signal);
+    },
+    { onError: (error) => told.push(error) },
+  );
+  const socket = await open();
+  await rest();
+  socket.destroy();
+  await rest();
+  expect(told).toEqual([]);
+});
+
+/** As `fetch` does: it rejects with the signal's reason. */
+function fetchLike(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason as Error)));
+}
+
 describe("`run`", () => {
   test("serves until its signal says otherwise, and lets go of it", async () => {
     const server = createServer(untilUnheard);
     const shutdown = new AbortController();
-    const running = server.run({ listen: { port: 0, host: "127.0.0.1" }, shutdown: shutdown.signal });
+    const running = server.run({
+      listen: { port: 0, host: "127.0.0.1" },
+      signals: { shutdown: shutdown.signal },
+    });
     while (server.state !== "listening") await rest();
     shutdown.abort();
     expect(server.state).toBe("draining");
@@ -116,9 +192,9 @@ describe("`run`", () => {
   });
 
   test("never listens with a signal that came before", async () => {
-    for (const signals of [{ shutdown: AbortSignal.abort() }, { close: AbortSignal.abort() }]) {
+    for (const signals of [{ shutdown: AbortSignal.abort() }, { ...untold, close: AbortSignal.abort() }]) {
       const server = createServer(untilUnheard);
-      expect(await server.run({ listen: { port: 0 }, ...signals })).toMatchObject({
+      expect(await server.run({ listen: { port: 0 }, signals })).toMatchObject({
         connections: { total: 0 },
       });
       expect(server.address()).toBe(null);
@@ -127,7 +203,7 @@ describe("`run`", () => {
 
   test("without a place to listen has nothing to run", async () => {
     const server = createServer(untilUnheard);
-    await expect(server.run()).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
+    await expect(server.run({ signals: untold })).rejects.toMatchObject({ code: "LASTCALL_SERVER_STATE" });
     await server.close();
   });
 });

@@ -143,7 +143,7 @@ function stop(server: Server, signal: NodeJS.Signals | undefined, onStop: () => 
   const signals = terminationSignals({ signals: [signal] });
   // Before `run` listens to it, and so before the shutdown.
   signals.shutdown.addEventListener("abort", onStop);
-  const running = server.run(signals);
+  const running = server.run({ signals });
   process.kill(process.pid, signal);
   return running;
 }

@@ -22,6 +22,9 @@ export async function serve<Principal = undefined>(
   return { server, port, errors };
 }
 
+/** What `run` is told by that nobody ever stops. */
+export const untold = { shutdown: new AbortController().signal };
+
 /** A gate that a test opens: handlers wait for it instead of for time. */
 export function gate(): { open(): void; passed: Promise<void> } {
   let open!: () => void;

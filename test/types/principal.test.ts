@@ -82,6 +82,28 @@ it("takes the principal's type as an argument", async () => {
   expect(principal).toBe(alice);
 });
 
+it("is inferred without what refuses: a look-up that finds nobody returns undefined", () => {
+  const users = new Map([["alice", alice]]);
+  createServer({ authenticate: ({ url }) => users.get(url) }, (connection) => {
+    expectTypeOf(connection.principal).toEqualTypeOf<User>();
+  });
+  createServer({ authenticate: async ({ url }) => users.get(url) ?? null }, (connection) => {
+    expectTypeOf(connection.principal).toEqualTypeOf<User>();
+  });
+  createServer({ authenticate: async ({ url }) => url === "/" && alice }, (connection) => {
+    expectTypeOf(connection.principal).toEqualTypeOf<User>();
+  });
+});
+
+it("is true when authenticate only says yes or no", () => {
+  createServer({ authenticate: ({ url }) => url === "/" }, (connection) => {
+    expectTypeOf(connection.principal).toEqualTypeOf<true>();
+  });
+  createServer({ authenticate: async ({ url }) => url === "/" }, (connection) => {
+    expectTypeOf(connection.principal).toEqualTypeOf<true>();
+  });
+});
+
 it("is undefined without authenticate", () => {
   const server = createServer((connection) => {
     expectTypeOf(connection.principal).toEqualTypeOf<undefined>();

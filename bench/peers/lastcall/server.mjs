@@ -10,5 +10,5 @@ const server = createServer(async (connection) => {
 });
 
 // stop: shutdown
-await server.run({ listen: { port, host }, ...terminationSignals() });
+await server.run({ listen: { port, host }, signals: terminationSignals() });
 // end of stop

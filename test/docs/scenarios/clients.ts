@@ -45,6 +45,7 @@ const address = \`ws://127.0.0.1:\${port}\`;`,
 const server = createServer(
   { maxConnections: 2, authenticate: ({ url }) => {
     if (url !== "/") throw new UpgradeRejected(401);
+    return true;
   } },
   async (connection) => { for await (const _ of connection); },
 );

@@ -110,7 +110,7 @@ process.exitCode = 0;`,
     before: `${lastcall}
 const logged = [];
 const console = { log: (...words) => logged.push(words[0]), error: ({ message }) => logged.push(message) };
-const server = createServer(() => { throw new Error("on purpose"); });
+const server = createServer({ onError: () => {} }, () => { throw new Error("on purpose"); });
 ${listen}`,
     after: `const client = await drive.connect(port);
 assert.equal(await client.closed, 1011);

@@ -110,7 +110,7 @@ export const runAndSignal: Scene = {
   async play(way) {
     const scenario = new Scenario();
     const shutdown = new AbortController();
-    const running = scenario.server.run({ listen: await way.host(), shutdown: shutdown.signal });
+    const running = scenario.server.run({ listen: await way.host(), signals: { shutdown: shutdown.signal } });
     const peers = await connectPeers(await way.entrance(await scenario.listening()));
     peers.forEach(sendAll);
     await Promise.all(peers.map(allRead));
