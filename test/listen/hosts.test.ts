@@ -1,6 +1,7 @@
 /** Servers of the caller's: what we serve on them, how they go down with us, and what we leave of ourselves. */
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
+import { createSecureServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import * as net from "node:net";
 import { createServer as createTlsServer, type SecureVersion } from "node:tls";
@@ -80,6 +81,13 @@ const HOSTS: [name: string, make: () => Promise<Host>][] = [
     [
       `an https.Server with ${version}`,
       async () => ({ target: await listening(createHttpsServer(tlsOf(version))), tls: true }),
+    ],
+    [
+      `an HTTP/2 server that allows HTTP/1.1, with ${version}`,
+      async () => ({
+        target: await listening(createHttp2Server({ ...tlsOf(version), allowHTTP1: true })),
+        tls: true,
+      }),
     ],
     [
       `a tls.Server with ${version}`,
