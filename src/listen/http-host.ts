@@ -15,6 +15,14 @@ import { Http1Handshake } from "./http1-handshake.js";
 import { Http2Sessions, isHttp2Server, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { NOTHING_HERE, Refusals } from "./refusal.js";
+import {
+  afterAllListeners,
+  hideFromOthers,
+  isAnswered,
+  readersOf,
+  warnOfSharing,
+  writtenTo,
+} from "./shared-upgrade.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 
 /** What speaks HTTP/1.1; the last one HTTP/2 as well, which is the caller's. */
@@ -93,6 +101,7 @@ class HttpHost {
   readonly #http2: Http2Sessions;
   #accepted = 0;
   #draining = false;
+  #warned = false;
 
   /** @throws {@link InvalidOptionError} when another server has claimed the path. */
   static claim(server: HttpHostServer, listener: HttpHostListener): HttpHost {
@@ -111,6 +120,7 @@ class HttpHost {
       }
     }
     host.#claims.add(listener);
+    if (listener.path === undefined && server.listenerCount("upgrade") > 1) host.#warnOnceOfSharing();
     return host;
   }
 
@@ -130,7 +140,8 @@ class HttpHost {
       server.on("secureConnection", this.#onSocket);
       server.on("tlsClientError", this.#encrypting.onFailed);
     }
-    server.on("upgrade", this.#onUpgrade);
+    // First, so that who refuses what is not his own does not do it before us.
+    server.prependListener("upgrade", this.#onUpgrade);
     // On a server of node:http2 a first listener turns on Node's own answers to HTTP/2: that is the caller's to do.
     if (isHttp2Server(server) && server.listenerCount("request") === 0)
       server.on("newListener", this.#onNewListener);
@@ -216,19 +227,49 @@ class HttpHost {
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const path = (request.url ?? "").split("?", 1)[0];
+    const claim = this.#claimOf(request);
+    if (this.#server.listenerCount("upgrade") === 1) {
+      this.#answer(claim, request, socket, head);
+      return;
+    }
+    const written = this.#doorway.writtenBefore(socket) ?? writtenTo(socket);
+    const before = { written, readers: readersOf(socket) };
+    if (claim === undefined || isAnswered(socket, before)) {
+      this.#doorway.leave(socket);
+      return;
+    }
+    // A path is ours against all others. What nobody has claimed is theirs first.
+    const show = claim.path === undefined ? () => {} : hideFromOthers(socket);
+    if (claim.path === undefined) this.#warnOnceOfSharing();
+    afterAllListeners(() => {
+      show();
+      if (isAnswered(socket, before)) this.#doorway.leave(socket);
+      else this.#answer(claim, request, socket, head);
+    });
+  };
+
+  #claimOf({ url = "" }: IncomingMessage): HttpHostListener | undefined {
+    const path = url.split("?", 1)[0];
     const claims = [...this.#claims];
-    const claim = claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
+    return claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
+  }
+
+  #answer(claim: HttpHostListener | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const acceptedAt = this.#doorway.leave(socket) ?? now();
-    if (claim !== undefined) {
-      // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
-      (socket as Socket).allowHalfOpen = true;
-      claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
-    } else if (this.#server.listenerCount("upgrade") === 1) {
+    if (claim === undefined) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
       this.#refusals.refuse(socket, NOTHING_HERE);
+      return;
     }
-  };
+    // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
+    (socket as Socket).allowHalfOpen = true;
+    claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
+  }
+
+  #warnOnceOfSharing(): void {
+    if (!this.#warned) warnOfSharing();
+    this.#warned = true;
+  }
 
   readonly #onNewListener = (event: string | symbol): void => {
     if (event !== "request") return;
