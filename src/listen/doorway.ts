@@ -1,7 +1,9 @@
 /** The way from an accepted socket to an upgrade request: who has come in and not yet asked for anything. */
 import type { Duplex } from "node:stream";
 import { now } from "../base/clock.js";
+import { overlay } from "./overlay.js";
 import { CLOSING, TOO_SLOW, unavailable, type Refusals } from "./refusal.js";
+import { writtenTo } from "./shared-upgrade.js";
 
 /** What a doorway needs and tells. */
 export interface DoorwayOwner {
@@ -15,6 +17,8 @@ interface Silent {
   acceptedAt: number;
   /** Never asked for anything. */
   isNew: boolean;
+  /** What was written to it before: who has more written to him has been answered. */
+  written: number;
   /** Our listener to the socket's 'close'. It goes when the socket is silent no more: upgraded ones live for long. */
   onClose: () => void;
 }
@@ -60,8 +64,13 @@ export class Doorway {
       this.leave(socket);
       this.#owner.onGuestGone();
     };
-    this.#silent.set(socket, { timer, acceptedAt: now(), isNew, onClose });
+    this.#silent.set(socket, { timer, acceptedAt: now(), isNew, written: writtenTo(socket), onClose });
     socket.on("close", onClose);
+  }
+
+  /** What was written to a socket when it came in, or was silent again; undefined when that was not seen. */
+  writtenBefore(socket: Duplex): number | undefined {
+    return this.#silent.get(socket)?.written;
   }
 
   /** The socket has asked for something. Returns when it was accepted, if that was seen and it was silent until now. */
@@ -87,7 +96,7 @@ export class Doorway {
    */
   sparingNew(destroyIdle: () => void): void {
     const fresh = [...this.#silent].filter(([, { isNew }]) => isNew).map(([socket]) => socket);
-    const restore = fresh.map(makeIndestructible);
+    const restore = fresh.map((socket) => overlay(socket, { destroy: () => socket }));
     try {
       destroyIdle();
     } finally {
@@ -98,14 +107,4 @@ export class Doorway {
   destroySilent(): void {
     for (const socket of this.#silent.keys()) socket.destroy();
   }
-}
-
-/** From now on `destroy()` does nothing. Returns what undoes that. */
-function makeIndestructible(socket: Duplex): () => void {
-  const own = Object.getOwnPropertyDescriptor(socket, "destroy");
-  socket.destroy = () => socket;
-  return () => {
-    if (own === undefined) Reflect.deleteProperty(socket, "destroy");
-    else Object.defineProperty(socket, "destroy", own);
-  };
 }

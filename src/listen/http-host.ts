@@ -3,29 +3,42 @@
  * plain HTTP goes down with us. Node's `close()` does not do that: it waits for silent connections without end, or, since
  * Node 26, destroys them at once.
  */
-import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import { Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { now } from "../base/clock.js";
 import { InvalidOptionError } from "../base/errors.js";
+import { pathOf } from "../wire/handshake.js";
 import { Doorway } from "./doorway.js";
 import { Http1Handshake } from "./http1-handshake.js";
+import { Http2Sessions, isHttp2Server, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { NOTHING_HERE, Refusals } from "./refusal.js";
+import {
+  afterAllListeners,
+  hideFromOthers,
+  isAnswered,
+  readersOf,
+  warnOfSharing,
+  writtenTo,
+} from "./shared-upgrade.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
+
+/** What speaks HTTP/1.1; the last one HTTP/2 as well, which is the caller's. */
+export type HttpHostServer = HttpServer | HttpsServer | Http1And2Server;
 
 /** One server's share of an HTTP server: the upgrades to its path. */
 export class HttpHostListener implements Listener {
   readonly owner: ListenerOwner;
   /** The only path, or undefined for all that nobody else has claimed. */
   readonly path: string | undefined;
-  readonly #server: HttpServer | HttpsServer;
+  readonly #server: HttpHostServer;
   readonly #opening = new AbortController();
   #host: HttpHost | undefined;
 
-  constructor(server: HttpServer | HttpsServer, owner: ListenerOwner, path: string | undefined) {
+  constructor(server: HttpHostServer, owner: ListenerOwner, path: string | undefined) {
     this.#server = server;
     this.owner = owner;
     this.path = path;
@@ -74,9 +87,9 @@ export class HttpHostListener implements Listener {
 
 /** What we have put on one HTTP server, for all of our servers that share it. */
 class HttpHost {
-  static readonly #hosts = new WeakMap<HttpServer | HttpsServer, HttpHost>();
+  static readonly #hosts = new WeakMap<HttpHostServer, HttpHost>();
 
-  readonly #server: HttpServer | HttpsServer;
+  readonly #server: HttpHostServer;
   readonly #doorway: Doorway;
   readonly #refusals: Refusals;
   readonly #claims = new Set<HttpHostListener>();
@@ -86,11 +99,13 @@ class HttpHost {
   readonly #responsesOn = new Map<Socket, number>();
   /** Sockets whose TLS handshake is under way. */
   readonly #encrypting: TlsHandshakes;
+  readonly #http2: Http2Sessions;
   #accepted = 0;
   #draining = false;
+  #warned = false;
 
   /** @throws {@link InvalidOptionError} when another server has claimed the path. */
-  static claim(server: HttpServer | HttpsServer, listener: HttpHostListener): HttpHost {
+  static claim(server: HttpHostServer, listener: HttpHostListener): HttpHost {
     let host = HttpHost.#hosts.get(server);
     if (host === undefined) {
       host = new HttpHost(server);
@@ -106,10 +121,11 @@ class HttpHost {
       }
     }
     host.#claims.add(listener);
+    if (listener.path === undefined && server.listenerCount("upgrade") > 1) host.#warnOnceOfSharing();
     return host;
   }
 
-  private constructor(server: HttpServer | HttpsServer) {
+  private constructor(server: HttpHostServer) {
     this.#server = server;
     const onGuestGone = (): void => this.#tellGuestGone();
     // Not those of one of our servers: it may be gone while the others still refuse.
@@ -119,13 +135,18 @@ class HttpHost {
     this.#encrypting = new TlsHandshakes(onGuestGone, (error) => {
       for (const claim of this.#claims) claim.owner.onListenerError(error);
     });
+    this.#http2 = new Http2Sessions(server, onGuestGone);
     server.on("connection", this.#onConnection);
     if (server instanceof TlsServer) {
       server.on("secureConnection", this.#onSocket);
       server.on("tlsClientError", this.#encrypting.onFailed);
     }
-    server.on("upgrade", this.#onUpgrade);
-    server.prependListener("request", this.#onRequest);
+    // First, so that who refuses what is not his own does not do it before us.
+    server.prependListener("upgrade", this.#onUpgrade);
+    // On a server of node:http2 a first listener turns on Node's own answers to HTTP/2: that is the caller's to do.
+    if (isHttp2Server(server) && server.listenerCount("request") === 0)
+      server.on("newListener", this.#onNewListener);
+    else server.prependListener("request", this.#onRequest);
   }
 
   get isDraining(): boolean {
@@ -133,7 +154,13 @@ class HttpHost {
   }
 
   get guests(): number {
-    return this.#doorway.silent + this.#encrypting.size + this.#responses.size + this.#refusals.open;
+    return (
+      this.#doorway.silent +
+      this.#encrypting.size +
+      this.#responses.size +
+      this.#refusals.open +
+      this.#http2.size
+    );
   }
 
   /** Returns whether the last of the servers is leaving, so that the HTTP server goes down with it. */
@@ -160,6 +187,7 @@ class HttpHost {
     if (this.#draining) return;
     this.#draining = true;
     for (const response of this.#responses) endConnectionWith(response);
+    this.#http2.close();
   }
 
   refuseSilent(): void {
@@ -175,8 +203,12 @@ class HttpHost {
     if (this.#draining) {
       this.#encrypting.destroyAll();
       this.#refusals.destroyAll();
-      this.#server.closeAllConnections();
+      this.#http2.destroyAll();
+      // A server of node:http2 has the connections, and not the method.
+      HttpServer.prototype.closeAllConnections.call(this.#server);
     }
+    this.#http2.letGo();
+    this.#server.off("newListener", this.#onNewListener);
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);
     this.#server.off("tlsClientError", this.#encrypting.onFailed);
@@ -192,25 +224,63 @@ class HttpHost {
 
   readonly #onSocket = (socket: Socket): void => {
     this.#encrypting.end(socket);
-    this.#doorway.enter(socket);
+    if (!speaksHttp2(socket)) this.#doorway.enter(socket);
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
-    const path = (request.url ?? "").split("?", 1)[0];
+    const claim = this.#claimOf(request);
+    if (this.#server.listenerCount("upgrade") === 1) {
+      this.#answer(claim, request, socket, head);
+      return;
+    }
+    const written = this.#doorway.writtenBefore(socket) ?? writtenTo(socket);
+    const before = { written, readers: readersOf(socket) };
+    if (claim === undefined || isAnswered(socket, before)) {
+      this.#doorway.leave(socket);
+      return;
+    }
+    // A path is ours against all others. What nobody has claimed is theirs first.
+    const show = claim.path === undefined ? () => {} : hideFromOthers(socket);
+    if (claim.path === undefined) this.#warnOnceOfSharing();
+    afterAllListeners(() => {
+      show();
+      if (isAnswered(socket, before)) this.#doorway.leave(socket);
+      else this.#answer(claim, request, socket, head);
+    });
+  };
+
+  #claimOf({ url = "" }: IncomingMessage): HttpHostListener | undefined {
+    const path = pathOf(url);
     const claims = [...this.#claims];
-    const claim = claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
+    return claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
+  }
+
+  #answer(claim: HttpHostListener | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const acceptedAt = this.#doorway.leave(socket) ?? now();
-    if (claim !== undefined) {
-      // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
-      (socket as Socket).allowHalfOpen = true;
-      claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
-    } else if (this.#server.listenerCount("upgrade") === 1) {
+    if (claim === undefined) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
       this.#refusals.refuse(socket, NOTHING_HERE);
+      return;
     }
+    // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
+    (socket as Socket).allowHalfOpen = true;
+    claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
+  }
+
+  #warnOnceOfSharing(): void {
+    if (!this.#warned) warnOfSharing();
+    this.#warned = true;
+  }
+
+  readonly #onNewListener = (event: string | symbol): void => {
+    if (event !== "request") return;
+    this.#server.off("newListener", this.#onNewListener);
+    this.#server.prependListener("request", this.#onRequest);
   };
 
   readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
+    // Its session knows of it.
+    if (request.httpVersionMajor === 2) return;
     const { socket } = request;
     this.#doorway.leave(socket);
     this.#responses.add(response);

@@ -26,6 +26,9 @@ const NOT_HTTP: Refusal = { status: 400, message: "This is not HTTP." };
 const RELEASE_TIMEOUT = 100;
 
 export class SocketListener implements Listener {
+  /** Servers that have one of these. Its sockets can be read by one only. */
+  static readonly #claimed = new WeakSet<NetServer>();
+
   readonly #server: NetServer;
   readonly #options: ListenOptions | undefined;
   readonly #owner: ListenerOwner;
@@ -38,13 +41,24 @@ export class SocketListener implements Listener {
   #socketFile: SocketFile | undefined;
   readonly #gone = defer<void>();
 
-  /** `options` is where to listen; undefined for a caller's server, which listens where the caller says. */
+  /**
+   * `options` is where to listen; undefined for a caller's server, which listens where the caller says.
+   * @throws {@link InvalidOptionError} when another of ours is on it.
+   */
   constructor(
     server: NetServer,
     options: ListenOptions | undefined,
     owner: ListenerOwner,
     handshakeTimeout: number,
   ) {
+    if (SocketListener.#claimed.has(server)) {
+      throw new InvalidOptionError(
+        "listen",
+        server,
+        "a server on which no other one listens; several can share an http.Server or https.Server, each with its path",
+      );
+    }
+    SocketListener.#claimed.add(server);
     this.#server = server;
     this.#options = options;
     this.#owner = owner;
@@ -151,6 +165,7 @@ export class SocketListener implements Listener {
 
   /** Takes our listeners off a caller's server. */
   #letGo(): void {
+    SocketListener.#claimed.delete(this.#server);
     this.#server.off("close", this.#onClose);
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);

@@ -120,6 +120,26 @@ describe("a path that is taken", () => {
   });
 });
 
+describe("a net.Server that is taken", () => {
+  test("is refused at once, and whoever has it is not disturbed", async () => {
+    const theirs = await listening(net.createServer());
+    const first = echo("first");
+    const { port } = await first.listen(theirs);
+    const before = listenersOf(theirs);
+    const second = echo("second");
+    expect(await rejection(second.listen(theirs))).toMatchObject({
+      code: "LASTCALL_INVALID_OPTION",
+      option: "listen",
+    });
+    expect(second.state).toBe("idle");
+    expect(listenersOf(theirs)).toEqual(before);
+    const client = await openRaw(port);
+    client.send("hello");
+    await client.received(1);
+    expect(client.messages).toEqual(["first: hello"]);
+  });
+});
+
 describe.skipIf(!hasOpenssl)("a TLS handshake that fails", () => {
   const certificate = hasOpenssl ? selfSignedCertificate() : { key: "", cert: "" };
   const KINDS = [

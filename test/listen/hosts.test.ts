@@ -1,6 +1,7 @@
 /** Servers of the caller's: what we serve on them, how they go down with us, and what we leave of ourselves. */
 import { once } from "node:events";
 import { createServer as createHttpServer } from "node:http";
+import { createSecureServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import * as net from "node:net";
 import { createServer as createTlsServer, type SecureVersion } from "node:tls";
@@ -80,6 +81,13 @@ const HOSTS: [name: string, make: () => Promise<Host>][] = [
     [
       `an https.Server with ${version}`,
       async () => ({ target: await listening(createHttpsServer(tlsOf(version))), tls: true }),
+    ],
+    [
+      `an HTTP/2 server that allows HTTP/1.1, with ${version}`,
+      async () => ({
+        target: await listening(createHttp2Server({ ...tlsOf(version), allowHTTP1: true })),
+        tls: true,
+      }),
     ],
     [
       `a tls.Server with ${version}`,
@@ -269,4 +277,22 @@ describe("a caller's server that does not listen yet", () => {
       expect(later.listening).toBe(true);
     });
   }
+
+  test("may be waited for by many servers, each with its path, and no warning comes of it", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    const later = createHttpServer();
+    const servers = Array.from({ length: 12 }, (_, index) => echo(`${index}`, { path: `/${index}` }));
+    const listened = servers.map(async (server) => server.listen(later));
+    const { port } = (await listening(later)).address() as net.AddressInfo;
+    await Promise.all(listened);
+    const client = await openRaw(port, { path: "/11" });
+    client.send("hello");
+    await client.received(1);
+    expect(client.messages).toEqual(["11: hello"]);
+    await Promise.all(servers.map(async (server) => server.shutdown()));
+    expect(warnings).toEqual([]);
+  });
 });

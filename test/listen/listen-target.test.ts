@@ -1,9 +1,11 @@
 import { closeSync, openSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
+import { createServer as createHttp2Server, createSecureServer } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
-import { createServer as createNetServer } from "node:net";
+import { createServer as createNetServer, Server as NetServer } from "node:net";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
+import { runInNewContext } from "node:vm";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { HttpHostListener } from "../../src/listen/http-host.js";
 import { listenerFor, type ListenTarget } from "../../src/listen/listen-target.js";
@@ -25,7 +27,11 @@ function listener(target: unknown, path?: string): Listener {
 
 describe("what listen() takes", () => {
   test("is an HTTP server, encrypted or not: then its upgrades to our path are ours", () => {
-    for (const server of [createHttpServer(), createHttpsServer()]) {
+    for (const server of [
+      createHttpServer(),
+      createHttpsServer(),
+      createSecureServer({ allowHTTP1: true }),
+    ]) {
       const made = listener(server, "/chat");
       expect(made).toBeInstanceOf(HttpHostListener);
       expect((made as HttpHostListener).path).toBe("/chat");
@@ -82,6 +88,29 @@ describe("what listen() takes", () => {
     expect(() => listener({ port: 0, hots: "127.0.0.1" })).toThrow(
       expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen.hots" }) as Error,
     );
+  });
+
+  test.for([
+    ["an HTTP/2 server without TLS", createHttp2Server(), /allowHTTP1/],
+    ["an HTTP/2 server without HTTP/1.1", createSecureServer({}), /allowHTTP1/],
+    ["a Proxy of an HTTP server", new Proxy(createHttpServer(), {}), /Proxy/],
+    ["a Proxy of a net.Server", new Proxy(createNetServer(), {}), /Proxy/],
+    ["a server of another kind that has a port", { port: 8080, stop() {} }, /a server of node:http/],
+    // The prototypes of another realm's net.Server are not ours.
+    [
+      "an emitter that has a path",
+      Object.assign(runInNewContext("new (class { on() {} })()"), { path: "/x" }),
+      /a server of node:http/,
+    ],
+  ] as const)("is not %s, and says so at once", ([, target, message]) => {
+    const before = target instanceof NetServer ? target.eventNames() : [];
+    expect(() => listener(target)).toThrow(
+      expect.objectContaining({
+        option: "listen",
+        message: expect.stringMatching(message) as string,
+      }) as Error,
+    );
+    expect(target instanceof NetServer ? target.eventNames() : []).toEqual(before);
   });
 
   test("is not a descriptor of something that cannot listen", async () => {

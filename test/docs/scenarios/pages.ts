@@ -52,7 +52,7 @@ process.once("SIGTERM", () => void app.close());
 assert.deepEqual(await drive.terminateInTheMiddle(port), drive.servedInTheMiddle);`,
   },
   {
-    marker: "createHttpServer",
+    marker: "plain HTTP is yours",
     replace: ["8080", "0"],
     before: `const handler = async (connection) => {
   for await (const message of connection) connection.send(message);

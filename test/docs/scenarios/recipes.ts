@@ -234,6 +234,18 @@ assert.deepEqual(await seen, { page: "plain HTTP is Express'", code: 1012, messa
 assert.equal(report.outcome, "clean");`,
   },
   {
+    marker: "const reload = new WebSocketServer",
+    replace: ["8080", "port"],
+    before: `const port = await drive.freePort();
+const handler = async (connection) => { for await (const message of connection) connection.send(await drive.work(message)); };`,
+    after: `assert.deepEqual(await drive.converse(port, ["one"], { path: "/chat" }), ["done: one"]);
+const theirs = await drive.connect(port, { path: "/reload" });
+assert.deepEqual(await theirs.received(1), ["reload: connected"]);
+assert.equal((await server.shutdown()).outcome, "clean");
+assert.equal(theirs.socket.readyState, theirs.socket.OPEN);
+theirs.socket.terminate();`,
+  },
+  {
     marker: 'test("answers in capitals"',
     replace: [
       'import { handler } from "./handler.js";',
