@@ -46,12 +46,12 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
   /** Bytes accepted by `send` and not yet taken by the kernel. */
   readonly bufferedAmount: number;
   /**
-   * Resolves when `bufferedAmount` is below `highWaterMark`.
+   * Resolves when `bufferedAmount` is below `highWaterMark`. Who does not wait need not catch.
    * @throws {@link ConnectionGoneError} (as a rejection) when the connection is gone.
    */
   flushed(): Promise<void>;
   /**
-   * Sends a Ping and resolves with the milliseconds until its Pong.
+   * Sends a Ping and resolves with the milliseconds until its Pong. Who does not wait need not catch.
    * @throws {@link ConnectionGoneError} (as a rejection) when the connection ends before that.
    */
   ping(): Promise<number>;

@@ -1,6 +1,7 @@
 /** The promises and signals of one connection. Made when a handler asks for the first of them: they cost memory. */
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../base/clock.js";
-import { defer, type Deferred } from "../base/deferred.js";
+import { defer, mayBeIgnored, type Deferred } from "../base/deferred.js";
 import { ConnectionGoneError } from "../base/errors.js";
 import type { ConnectionClosed } from "./handler.js";
 import { SentPings } from "./sent-pings.js";
@@ -35,7 +36,7 @@ export class Moments {
 
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
-      this.#signal = new AbortController();
+      this.#signal = abortController();
       if (this.#connection.isUnheard) this.onUnheard();
     }
     return this.#signal.signal;
@@ -43,7 +44,7 @@ export class Moments {
 
   get draining(): AbortSignal {
     if (this.#draining === undefined) {
-      this.#draining = new AbortController();
+      this.#draining = abortController();
       if (this.#connection.isDraining) this.onDraining();
     }
     return this.#draining.signal;
@@ -60,16 +61,19 @@ export class Moments {
 
   flushed(): Promise<void> {
     const { closed, isOutboxLow } = this.#connection;
-    if (closed !== undefined) return Promise.reject(gone("What waited to be sent was not delivered"));
+    if (closed !== undefined) return rejected("What waited to be sent was not delivered");
     if (isOutboxLow) return Promise.resolve();
-    this.#flushed ??= defer();
+    if (this.#flushed === undefined) {
+      this.#flushed = defer();
+      void mayBeIgnored(this.#flushed.promise);
+    }
     return this.#flushed.promise;
   }
 
   ping(): Promise<number> {
-    if (!this.#connection.isOpen) return Promise.reject(gone("No Ping can be sent"));
+    if (!this.#connection.isOpen) return rejected("No Ping can be sent");
     this.#pings ??= new SentPings(this.#connection.clock);
-    return this.#pings.wait(this.#connection.ping());
+    return mayBeIgnored(this.#pings.wait(this.#connection.ping()));
   }
 
   // What the connection goes through
@@ -96,6 +100,17 @@ export class Moments {
     this.#flushed?.reject(gone("What waited to be sent was not delivered"));
     this.#pings?.fail(gone("No Pong came"));
   }
+}
+
+/** Each message in hand may use it, and there may be many: Node's warning of a leak at eleven would be wrong. */
+function abortController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+function rejected(what: string): Promise<never> {
+  return mayBeIgnored(Promise.reject(gone(what)));
 }
 
 function gone(what: string): ConnectionGoneError {
