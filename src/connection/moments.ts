@@ -3,6 +3,7 @@ import { setMaxListeners } from "node:events";
 import type { Clock } from "../base/clock.js";
 import { defer, mayBeIgnored, type Deferred } from "../base/deferred.js";
 import { ConnectionGoneError } from "../base/errors.js";
+import { describeWhy, type WhyEnded } from "../drain/cause.js";
 import type { ConnectionClosed } from "./handler.js";
 import { SentPings } from "./sent-pings.js";
 
@@ -16,6 +17,8 @@ export interface Standing {
   readonly isDraining: boolean;
   /** Nobody can hear an answer any more. */
   readonly isUnheard: boolean;
+  /** Why it ends, once that is known. */
+  readonly why: WhyEnded | undefined;
   /** How it has ended, when its socket is gone. */
   readonly closed: ConnectionClosed | undefined;
   /** Sends a Ping and returns its number. */
@@ -61,7 +64,7 @@ export class Moments {
 
   flushed(): Promise<void> {
     const { closed, isOutboxLow } = this.#connection;
-    if (closed !== undefined) return rejected("What waited to be sent was not delivered");
+    if (closed !== undefined) return this.#rejected("What waited to be sent was not delivered");
     if (isOutboxLow) return Promise.resolve();
     if (this.#flushed === undefined) {
       this.#flushed = defer();
@@ -71,7 +74,7 @@ export class Moments {
   }
 
   ping(): Promise<number> {
-    if (!this.#connection.isOpen) return rejected("No Ping can be sent");
+    if (!this.#connection.isOpen) return this.#rejected("No Ping can be sent");
     this.#pings ??= new SentPings(this.#connection.clock);
     return mayBeIgnored(this.#pings.wait(this.#connection.ping()));
   }
@@ -92,13 +95,21 @@ export class Moments {
   }
 
   onUnheard(): void {
-    this.#signal?.abort(gone("Nobody can hear an answer any more"));
+    this.#signal?.abort(this.#gone("Nobody can hear an answer any more"));
   }
 
   onClosed(closed: ConnectionClosed): void {
     this.#closed?.resolve(closed);
-    this.#flushed?.reject(gone("What waited to be sent was not delivered"));
-    this.#pings?.fail(gone("No Pong came"));
+    this.#flushed?.reject(this.#gone("What waited to be sent was not delivered"));
+    this.#pings?.fail(this.#gone("No Pong came"));
+  }
+
+  #rejected(what: string): Promise<never> {
+    return mayBeIgnored(Promise.reject(this.#gone(what)));
+  }
+
+  #gone(what: string): ConnectionGoneError {
+    return gone(what, this.#connection.why);
   }
 }
 
@@ -109,10 +120,10 @@ function abortController(): AbortController {
   return controller;
 }
 
-function rejected(what: string): Promise<never> {
-  return mayBeIgnored(Promise.reject(gone(what)));
-}
-
-function gone(what: string): ConnectionGoneError {
-  return new ConnectionGoneError(`${what}: the connection is over.`);
+/** What cannot be done any more, and why. */
+export function gone(what: string, why: WhyEnded | undefined): ConnectionGoneError {
+  return new ConnectionGoneError(
+    `${what}: ${why === undefined ? "the connection is over" : describeWhy(why)}.`,
+    why?.cause,
+  );
 }

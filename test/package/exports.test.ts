@@ -54,6 +54,7 @@ const entries = [
       "DrainProgressEvent",
       "DrainReport",
       "DropEvent",
+      "EndCause",
       "ErrorEvent",
       "Handler",
       "HeartbeatOptions",
