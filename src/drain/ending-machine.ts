@@ -22,6 +22,19 @@ export const FORCED_FLUSH_TIMEOUT = 200;
 /** How long a peer that reads too slowly gets to read what waits for it and the Close behind that. */
 export const SLOW_CONSUMER_TIMEOUT = 5_000;
 
+/**
+ * How long after a peer's FIN it is first asked whether it is still there, while something of its is in hand: most
+ * handlers are done by then. The kernel of a process that is gone answers the first Ping with a reset, which the next
+ * one runs into. Each question comes after twice the time of the one before: what a far peer answers is seen as well.
+ */
+export const FIRST_QUESTION_AFTER = 100;
+
+/**
+ * How long behind its Close a peer is taken to hear answers. Browsers hand a page nothing that comes behind its close(),
+ * but a client that asks, closes and waits for the answer is not a rare one.
+ */
+export const HEARD_AFTER_CLOSE = 500;
+
 const NORMAL_CLOSURE = 1000;
 const INTERNAL_ERROR = 1011;
 
@@ -69,6 +82,9 @@ export class EndingMachine {
   /** When a slow consumer has had its time. */
   #tooSlowAt = Infinity;
   #goneAt = Infinity;
+  #peerEndedAt = 0;
+  #askAt = Infinity;
+  #unheardAt = Infinity;
   #forcedAt = 0;
 
   /** `idle`: whether nothing is partial, queued or in hand now. `reading`: whether the socket is being read. */
@@ -127,6 +143,7 @@ export class EndingMachine {
       this.#barrierTimeoutAt(),
       this.#canClose ? this.#closeReplyAt : Infinity,
       this.#handlerSettled ? Infinity : this.#goneAt,
+      this.#isHeard ? Math.min(this.#askAt, this.#unheardAt) : Infinity,
       this.#giveUpSocketAt(),
     );
   }
@@ -159,9 +176,7 @@ export class EndingMachine {
       case "peer-close":
         return this.#takePeerClose(event, now);
       case "peer-end":
-        this.#peerEnded = true;
-        if (this.#state === "closing") return this.#linger(now);
-        return this.#loseInput(now);
+        return this.#takePeerEnd(now);
       case "violation":
         if (!this.#canClose) return;
         return this.#takeViolation(event, now);
@@ -272,7 +287,26 @@ export class EndingMachine {
     this.#cause.begin("client-closed");
     this.#closeReplyAt = now + this.#options.closeReplyTimeout;
     this.#goneAt = Math.min(this.#goneAt, now + this.#options.goneTimeout);
+    this.#unheardAt = now + HEARD_AFTER_CLOSE;
     this.#endInput(now);
+  }
+
+  #takePeerEnd(now: number): void {
+    this.#peerEnded = true;
+    this.#peerEndedAt = now;
+    this.#askAt = now + FIRST_QUESTION_AFTER;
+    if (this.#state === "closing") return this.#linger(now);
+    return this.#loseInput(now);
+  }
+
+  /** A handler works for a peer of which it is not known whether it hears the answer. */
+  get #isHeard(): boolean {
+    return !this.#handlerSettled && !this.#aborted && this.#canClose;
+  }
+
+  #ask(now: number): void {
+    this.#askAt = now + Math.max(FIRST_QUESTION_AFTER, now - this.#peerEndedAt);
+    this.#do({ type: "probe" });
   }
 
   /** The peer's side of the stream is over, by FIN or with the socket. */
@@ -432,6 +466,8 @@ export class EndingMachine {
       this.#do({ type: "drop-queue", as: "handed back" });
       this.#abort();
     }
+    if (this.#isHeard && now >= this.#askAt) this.#ask(now);
+    if (this.#isHeard && now >= this.#unheardAt) this.#abort();
     if (now >= this.#giveUpSocketAt()) {
       // Everything is with the kernel, but no Close came: a FIN lets the peer's stack finish before the socket goes.
       if (this.#state === "closing" && !this.#progress.hasUnsent) this.#linger(now);

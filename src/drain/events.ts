@@ -48,6 +48,8 @@ export type EndingEvent =
 export type EndingAction =
   /** Send a Ping and tell its number with `pinged`. */
   | { type: "ping" }
+  /** Send a Ping of which no answer is awaited: a peer that is gone resets the connection. */
+  | { type: "probe" }
   /** The input ends here: what is queued is still delivered, what comes later is handed back, and reading goes on. */
   | { type: "cut" }
   /** Give up on what is queued: handed back, or abandoned when the connection is forced. */
