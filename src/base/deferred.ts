@@ -1,3 +1,12 @@
+/**
+ * Says of a promise that an application may leave it alone: it rejects for who waits, and does not end the process when
+ * nobody does.
+ */
+export function mayBeIgnored<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => {});
+  return promise;
+}
+
 /** A promise that is settled from outside. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -48,8 +48,12 @@ export class ServerStateError extends LastcallError {
 
 /** The connection can no longer deliver what was passed to it, or answer a Ping. */
 export class ConnectionGoneError extends LastcallError {
-  constructor(message: string) {
+  /** Why the connection ended, by the word of `closed.cause`. */
+  override readonly cause: string | undefined;
+
+  constructor(message: string, cause?: string) {
     super("LASTCALL_CONNECTION_GONE", message);
+    this.cause = cause;
   }
 }
 

@@ -1,4 +1,5 @@
 /** The books of one connection, for the report: what is counted is counted here and nowhere else. */
+import type { WhyEnded } from "../drain/cause.js";
 import type { ConnectionAccount, ConnectionEnd, DrainReport } from "../drain/report.js";
 
 /** What a connection held when it was forced. */
@@ -62,11 +63,18 @@ export class Account {
   /** The entry for the report. */
   entry(
     connection: { id: string; remoteAddress: string; handlerRuns: boolean },
-    machine: { end: ConnectionEnd; unproven: boolean; reset: boolean; gaveUp: boolean },
+    machine: {
+      end: ConnectionEnd;
+      unproven: boolean;
+      reset: boolean;
+      gaveUp: boolean;
+      why: WhyEnded | undefined;
+    },
   ): ConnectionAccount {
     const { id, remoteAddress, handlerRuns } = connection;
     const { end, unproven, reset, gaveUp } = machine;
     return {
+      ...machine.why!,
       id,
       remoteAddress,
       end,

@@ -75,6 +75,8 @@ export class Ending {
     switch (action.type) {
       case "ping":
         return this.dispatch({ type: "pinged", nonce: owner.sendPing() });
+      case "probe":
+        return void owner.sendPing();
       case "cut":
         return owner.cutInput();
       case "drop-queue":

@@ -5,7 +5,8 @@
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.js";
-import { ConnectionGoneError } from "../base/errors.js";
+import type { ConnectionGoneError } from "../base/errors.js";
+import type { WhyEnded } from "../drain/cause.js";
 import type { EndingMachine } from "../drain/ending-machine.js";
 import type { EndingOptions, EndingEvent } from "../drain/events.js";
 import type { ConnectionAccount } from "../drain/report.js";
@@ -18,7 +19,7 @@ import type { Consumer, Received, Supply } from "./consumer.js";
 import { Ending, type EndingOwner } from "./ending.js";
 import type { ConnectionClosed } from "./handler.js";
 import { Inbox, type InboxOwner } from "./inbox.js";
-import type { Standing } from "./moments.js";
+import { gone, type Standing } from "./moments.js";
 import type { ConnectionOptions, HeartbeatOptions } from "./options.js";
 import type { EncodedMessage } from "./encoded-message.js";
 import type { Kernel } from "./kernel.js";
@@ -144,12 +145,17 @@ export class Endpoint<Taker extends Consumer = Consumer>
     return this.#channel.bufferedAmount;
   }
 
+  get why(): WhyEnded | undefined {
+    return this.machine?.why;
+  }
+
   get closed(): ConnectionClosed | undefined {
     if (!this.#gone) return undefined;
     return {
       ...(this.#peerStatus ?? { code: CloseCode.abnormal, reason: "" }),
       // A Close that was still waiting when the socket went has told nobody.
       wasClean: this.#account.unsentBytes === 0 && (this.machine?.wasClean ?? false),
+      ...this.why!,
     };
   }
 
@@ -174,11 +180,21 @@ export class Endpoint<Taker extends Consumer = Consumer>
       this.#ending?.noteAccepted(this.bufferedAmount);
       return true;
     }
-    // Its peer does not read what it is sent.
-    if (this.#open) this.#dispatch({ type: "fail" });
+    if (this.#open) this.#refuseSlowConsumer();
     this.#drop(1);
-    onSent?.(neverSent());
+    onSent?.(this.#neverSent());
     return false;
+  }
+
+  /** Its peer does not read what it is sent: it gets what was accepted, and Close behind that, if it reads them soon. */
+  #refuseSlowConsumer(): void {
+    const detail = `${this.bufferedAmount} bytes waited, and outboxLimit is ${this.options.outboxLimit}`;
+    const status = { code: CloseCode.policyViolation, reason: "reads too slowly" };
+    this.#dispatch({ type: "slow-consumer", ...status, detail });
+  }
+
+  #neverSent(): ConnectionGoneError {
+    return gone("What was to be sent was not delivered", this.why);
   }
 
   #drop(messages: number): void {
@@ -333,8 +349,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#gone = true;
     this.#channel.forgetLooks(this.#owner.kernel);
     this.#drop(this.#channel.bufferedMessages + this.#channel.messagesWithin(this.#lostBytes));
-    this.#dispatch({ type: "socket-closed", reset: error !== undefined });
-    this.#channel.failWaiting(neverSent());
+    this.#dispatch({ type: "socket-closed", reset: error !== undefined, ...nameOf(error) });
+    this.#channel.failWaiting(this.#neverSent());
     this.consumer.onClosed?.(this.closed!);
     this.#inbox.letGo();
   }
@@ -458,7 +474,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   destroy(): void {
-    this.#dispatch({ type: "fail" });
+    this.#dispatch({ type: "fail", cause: "forced" });
   }
 
   #tellDraining(): void {
@@ -482,7 +498,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#wrote = false;
     this.#pulse ??= new Pulse();
     const verdict = this.#pulse.beat(elapsed, options, signs);
-    if (verdict === "dead") this.#dispatch({ type: "fail" });
+    if (verdict === "dead") {
+      const detail = `silent for ${options.interval + options.timeout} ms`;
+      this.#dispatch({ type: "fail", cause: "heartbeat", detail });
+    }
     if (verdict === "ask") this.#channel.ping();
     // The answer of one that reads slowly stands behind all that the kernel holds for it.
     if (verdict === "wait") this.#lookWhetherItReads();
@@ -503,6 +522,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 }
 
-function neverSent(): ConnectionGoneError {
-  return new ConnectionGoneError("What was to be sent was not delivered: the connection is over.");
+/** The system's name for an error, for example ECONNRESET. */
+function nameOf(error: NodeJS.ErrnoException | undefined): { detail?: string } {
+  return error === undefined ? {} : { detail: error.code ?? error.message };
 }

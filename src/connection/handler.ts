@@ -1,10 +1,11 @@
 /** What a handler is and what it sees. */
+import type { EndCause } from "../drain/cause.js";
 import type { RequestHead } from "../wire/handshake.js";
 
 /** A message: text as a string, binary as a Buffer that nothing overwrites later. */
 export type Message = string | Buffer;
 
-/** How a connection ended, as the WebSocket API of browsers tells it. */
+/** How a connection ended, as the WebSocket API of browsers tells it, and why. */
 export interface ConnectionClosed {
   /** The code of the peer's Close; 1005 when it had none, 1006 when there was no Close. */
   code: number;
@@ -12,6 +13,10 @@ export interface ConnectionClosed {
   reason: string;
   /** Both Close frames were exchanged. */
   wasClean: boolean;
+  /** Why it ended: what first began to end it, or what broke that off. */
+  cause: EndCause;
+  /** What there is to say beyond that word, in prose that may change: what was violated, for one. May be empty. */
+  detail: string;
 }
 
 /**
@@ -39,19 +44,19 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
    * they are sent.
    *
    * Never throws for the connection's state. Returns false when the message can no longer be delivered; the drop is
-   * counted and published. Over `outboxLimit` the connection is closed as a slow consumer.
+   * counted and published. Over `outboxLimit` the connection is closed with 1008, as a slow consumer.
    * @throws {@link InvalidOptionError} when `data` is neither a string nor bytes.
    */
   send(data: string | ArrayBufferView | ArrayBuffer): boolean;
   /** Bytes accepted by `send` and not yet taken by the kernel. */
   readonly bufferedAmount: number;
   /**
-   * Resolves when `bufferedAmount` is below `highWaterMark`.
+   * Resolves when `bufferedAmount` is below `highWaterMark`. Who does not wait need not catch.
    * @throws {@link ConnectionGoneError} (as a rejection) when the connection is gone.
    */
   flushed(): Promise<void>;
   /**
-   * Sends a Ping and resolves with the milliseconds until its Pong.
+   * Sends a Ping and resolves with the milliseconds until its Pong. Who does not wait need not catch.
    * @throws {@link ConnectionGoneError} (as a rejection) when the connection ends before that.
    */
   ping(): Promise<number>;

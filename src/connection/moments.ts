@@ -1,7 +1,9 @@
 /** The promises and signals of one connection. Made when a handler asks for the first of them: they cost memory. */
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../base/clock.js";
-import { defer, type Deferred } from "../base/deferred.js";
+import { defer, mayBeIgnored, type Deferred } from "../base/deferred.js";
 import { ConnectionGoneError } from "../base/errors.js";
+import { describeWhy, type WhyEnded } from "../drain/cause.js";
 import type { ConnectionClosed } from "./handler.js";
 import { SentPings } from "./sent-pings.js";
 
@@ -15,6 +17,8 @@ export interface Standing {
   readonly isDraining: boolean;
   /** Nobody can hear an answer any more. */
   readonly isUnheard: boolean;
+  /** Why it ends, once that is known. */
+  readonly why: WhyEnded | undefined;
   /** How it has ended, when its socket is gone. */
   readonly closed: ConnectionClosed | undefined;
   /** Sends a Ping and returns its number. */
@@ -35,7 +39,7 @@ export class Moments {
 
   get signal(): AbortSignal {
     if (this.#signal === undefined) {
-      this.#signal = new AbortController();
+      this.#signal = abortController();
       if (this.#connection.isUnheard) this.onUnheard();
     }
     return this.#signal.signal;
@@ -43,7 +47,7 @@ export class Moments {
 
   get draining(): AbortSignal {
     if (this.#draining === undefined) {
-      this.#draining = new AbortController();
+      this.#draining = abortController();
       if (this.#connection.isDraining) this.onDraining();
     }
     return this.#draining.signal;
@@ -60,16 +64,19 @@ export class Moments {
 
   flushed(): Promise<void> {
     const { closed, isOutboxLow } = this.#connection;
-    if (closed !== undefined) return Promise.reject(gone("What waited to be sent was not delivered"));
+    if (closed !== undefined) return this.#rejected("What waited to be sent was not delivered");
     if (isOutboxLow) return Promise.resolve();
-    this.#flushed ??= defer();
+    if (this.#flushed === undefined) {
+      this.#flushed = defer();
+      void mayBeIgnored(this.#flushed.promise);
+    }
     return this.#flushed.promise;
   }
 
   ping(): Promise<number> {
-    if (!this.#connection.isOpen) return Promise.reject(gone("No Ping can be sent"));
+    if (!this.#connection.isOpen) return this.#rejected("No Ping can be sent");
     this.#pings ??= new SentPings(this.#connection.clock);
-    return this.#pings.wait(this.#connection.ping());
+    return mayBeIgnored(this.#pings.wait(this.#connection.ping()));
   }
 
   // What the connection goes through
@@ -88,16 +95,35 @@ export class Moments {
   }
 
   onUnheard(): void {
-    this.#signal?.abort(gone("Nobody can hear an answer any more"));
+    this.#signal?.abort(this.#gone("Nobody can hear an answer any more"));
   }
 
   onClosed(closed: ConnectionClosed): void {
     this.#closed?.resolve(closed);
-    this.#flushed?.reject(gone("What waited to be sent was not delivered"));
-    this.#pings?.fail(gone("No Pong came"));
+    this.#flushed?.reject(this.#gone("What waited to be sent was not delivered"));
+    this.#pings?.fail(this.#gone("No Pong came"));
+  }
+
+  #rejected(what: string): Promise<never> {
+    return mayBeIgnored(Promise.reject(this.#gone(what)));
+  }
+
+  #gone(what: string): ConnectionGoneError {
+    return gone(what, this.#connection.why);
   }
 }
 
-function gone(what: string): ConnectionGoneError {
-  return new ConnectionGoneError(`${what}: the connection is over.`);
+/** Each message in hand may use it, and there may be many: Node's warning of a leak at eleven would be wrong. */
+function abortController(): AbortController {
+  const controller = new AbortController();
+  setMaxListeners(0, controller.signal);
+  return controller;
+}
+
+/** What cannot be done any more, and why. */
+export function gone(what: string, why: WhyEnded | undefined): ConnectionGoneError {
+  return new ConnectionGoneError(
+    `${what}: ${why === undefined ? "the connection is over" : describeWhy(why)}.`,
+    why?.cause,
+  );
 }

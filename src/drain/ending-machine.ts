@@ -10,6 +10,7 @@
  * the same way from the state at which they come in. Two things end a connection: its socket is gone, and its handler
  * has settled; `closed` needs both.
  */
+import { causeOfViolation, CauseKeeper, type EndCause, type WhyEnded } from "./cause.js";
 import type { EndingOptions, EndingAction, EndingEvent, EndingState } from "./events.js";
 import { Progress, UNHURRIED, type ProgressLimits } from "./progress.js";
 import { QuietWatch } from "./quiet.js";
@@ -19,12 +20,33 @@ import type { ConnectionEnd } from "./report.js";
 export const FORCED_FLUSH_TIMEOUT = 200;
 const FORCED_LOOK = 100;
 
+/** How long a peer that reads too slowly gets to read what waits for it and the Close behind that. */
+export const SLOW_CONSUMER_TIMEOUT = 5_000;
+
+/**
+ * How long after a peer's FIN it is first asked whether it is still there, while something of its is in hand: most
+ * handlers are done by then. The kernel of a process that is gone answers the first Ping with a reset, which the next
+ * one runs into. Each question comes after twice the time of the one before: what a far peer answers is seen as well.
+ */
+export const FIRST_QUESTION_AFTER = 100;
+
+/**
+ * How long behind its Close a peer is taken to hear answers. Browsers hand a page nothing that comes behind its close(),
+ * but a client that asks, closes and waits for the answer is not a rare one.
+ */
+export const HEARD_AFTER_CLOSE = 500;
+
 const NORMAL_CLOSURE = 1000;
 const INTERNAL_ERROR = 1011;
 
 interface CloseStatus {
   code: number;
   reason: string;
+}
+
+/** What our Close says, and why it is sent. */
+interface OwnStatus extends CloseStatus {
+  cause: EndCause;
 }
 
 /** The state machine of one connection's end. Times are milliseconds of any one monotonic clock. */
@@ -39,13 +61,14 @@ export class EndingMachine {
 
   readonly #watch: QuietWatch;
   readonly #progress = new Progress();
+  readonly #cause = new CauseKeeper();
   #lastPong = 0;
 
   /** The peer's Close came before ours, or the peer left without one. */
   #peerFirst = false;
   #peerStatus: CloseStatus | undefined;
   #peerEnded = false;
-  #ownStatus: CloseStatus | undefined;
+  #ownStatus: OwnStatus | undefined;
   #broken = false;
   #cut = false;
   #closeSent = false;
@@ -57,7 +80,12 @@ export class EndingMachine {
   #gaveUp = false;
 
   #closeReplyAt = Infinity;
+  /** When a slow consumer has had its time. */
+  #tooSlowAt = Infinity;
   #goneAt = Infinity;
+  #peerEndedAt = 0;
+  #askAt = Infinity;
+  #unheardAt = Infinity;
   #forcedAt = 0;
 
   /** `idle`: whether nothing is partial, queued or in hand now. `reading`: whether the socket is being read. */
@@ -95,6 +123,11 @@ export class EndingMachine {
     return this.#closeSent && this.#peerStatus !== undefined;
   }
 
+  /** Why it ends, once that is known. */
+  get why(): WhyEnded | undefined {
+    return this.#cause.why;
+  }
+
   /** How the connection has ended; meaningful once it is closed. */
   get end(): ConnectionEnd {
     if (this.#forced) return "forced";
@@ -113,6 +146,7 @@ export class EndingMachine {
       this.#canClose ? this.#closeReplyAt : Infinity,
       this.#handlerSettled ? Infinity : this.#goneAt,
       this.#lookAt(),
+      this.#isHeard ? Math.min(this.#askAt, this.#unheardAt) : Infinity,
       this.#giveUpSocketAt(),
     );
   }
@@ -145,21 +179,18 @@ export class EndingMachine {
       case "peer-close":
         return this.#takePeerClose(event, now);
       case "peer-end":
-        this.#peerEnded = true;
-        if (this.#state === "closing") return this.#linger(now);
-        return this.#loseInput(now);
+        return this.#takePeerEnd(now);
       case "violation":
         if (!this.#canClose) return;
-        this.#broken = true;
-        this.#ownStatus = { code: event.code, reason: event.reason };
-        this.#closeReplyAt = now + this.#options.closeReplyTimeout;
-        return this.#endInput(now);
+        return this.#takeViolation(event, now);
       case "close":
+        if (this.#canClose) this.#closeNow({ ...event, cause: "closed" }, now);
+        return;
+      case "slow-consumer":
         if (!this.#canClose) return;
-        this.#ownStatus = { code: event.code, reason: event.reason };
-        this.#endInput(now);
-        this.#do({ type: "drop-queue", as: "handed back" });
-        return this.#close(now);
+        this.#tooSlowAt = now + SLOW_CONSUMER_TIMEOUT;
+        this.#cause.breakOff(event.type, event.detail);
+        return this.#closeNow({ ...event, cause: event.type }, now);
       case "handler-settled":
         return this.#settleHandler(event.failed, now);
       case "unsent":
@@ -176,9 +207,9 @@ export class EndingMachine {
       case "force":
         return this.#force(now);
       case "fail":
-        return this.#destroy();
+        return this.#breakOff(event.cause, event.detail);
       case "socket-closed":
-        return this.#takeSocketClosed(event.reset, now);
+        return this.#takeSocketClosed(event, now);
       case "tick":
         return this.#tick(now);
     }
@@ -259,9 +290,29 @@ export class EndingMachine {
     if (this.#state === "closing") return this.#linger(now);
     if (this.#closeSent || this.#state === "forced") return;
     this.#peerFirst = true;
+    this.#cause.begin("client-closed");
     this.#closeReplyAt = now + this.#options.closeReplyTimeout;
     this.#goneAt = Math.min(this.#goneAt, now + this.#options.goneTimeout);
+    this.#unheardAt = now + HEARD_AFTER_CLOSE;
     this.#endInput(now);
+  }
+
+  #takePeerEnd(now: number): void {
+    this.#peerEnded = true;
+    this.#peerEndedAt = now;
+    this.#askAt = now + FIRST_QUESTION_AFTER;
+    if (this.#state === "closing") return this.#linger(now);
+    return this.#loseInput(now);
+  }
+
+  /** A handler works for a peer of which it is not known whether it hears the answer. */
+  get #isHeard(): boolean {
+    return !this.#handlerSettled && !this.#aborted && this.#canClose;
+  }
+
+  #ask(now: number): void {
+    this.#askAt = now + Math.max(FIRST_QUESTION_AFTER, now - this.#peerEndedAt);
+    this.#do({ type: "probe" });
   }
 
   /** The peer's side of the stream is over, by FIN or with the socket. */
@@ -273,13 +324,27 @@ export class EndingMachine {
     // A FIN proves nothing: a reset can look like one.
     if (this.#peerStatus === undefined) this.#watch.giveUp();
     if (!this.#destroyed) this.#peerFirst = true;
+    this.#cause.begin("client-left");
     this.#endInput(now);
   }
 
-  #takeSocketClosed(reset: boolean, now: number): void {
+  #takeViolation({ code, reason }: CloseStatus, now: number): void {
+    this.#broken = true;
+    const cause = causeOfViolation(code);
+    this.#cause.begin(cause, reason);
+    this.#ownStatus = { code, reason, cause };
+    this.#closeReplyAt = now + this.#options.closeReplyTimeout;
+    this.#endInput(now);
+  }
+
+  #takeSocketClosed({ reset, detail }: { reset: boolean; detail?: string }, now: number): void {
     this.#socketClosed = true;
     // After the peer's FIN a reset only answers what we sent to someone who had left.
     this.#reset = reset && !this.#destroyed && !this.#peerEnded;
+    // Who has said why it leaves, or was told why it must, may end TCP as it likes.
+    if (!this.#destroyed && !this.#peerEnded && this.#peerStatus === undefined && !this.#broken) {
+      this.#cause.breakOff(reset ? "reset" : "destroyed", detail);
+    }
     this.#loseInput(now);
     this.#abort();
     this.#closeWhenOver();
@@ -307,18 +372,30 @@ export class EndingMachine {
     this.#closeSent = true;
     this.#state = "closing";
     this.#progress.seen(now);
-    this.#do({ type: "close", ...this.#closeStatus() });
+    const { code, reason, cause } = this.#closeStatus();
+    this.#cause.begin(cause);
+    this.#do({ type: "close", code, reason });
     this.#abort();
     if (this.#peerStatus !== undefined || this.#peerEnded || this.#broken) this.#linger(now);
   }
 
-  #closeStatus(): CloseStatus {
+  /** What is said now, and nothing that waits is started any more. */
+  #closeNow(status: OwnStatus, now: number): void {
+    this.#ownStatus = status;
+    this.#endInput(now);
+    this.#do({ type: "drop-queue", as: "handed back" });
+    this.#close(now);
+  }
+
+  #closeStatus(): OwnStatus {
     if (this.#ownStatus !== undefined) return this.#ownStatus;
     // RFC 6455 §5.5.1: the answer to a Close typically echoes its code.
-    if (this.#peerStatus !== undefined) return { code: this.#peerStatus.code, reason: "" };
-    if (this.#handlerFailed) return { code: INTERNAL_ERROR, reason: "internal error" };
-    if (this.#drainingSince === undefined) return { code: NORMAL_CLOSURE, reason: "" };
-    return { code: this.#options.code, reason: this.#options.reason };
+    if (this.#peerStatus !== undefined) {
+      return { code: this.#peerStatus.code, reason: "", cause: "client-closed" };
+    }
+    if (this.#handlerFailed) return { code: INTERNAL_ERROR, reason: "internal error", cause: "failed" };
+    if (this.#drainingSince === undefined) return { code: NORMAL_CLOSURE, reason: "", cause: "returned" };
+    return { code: this.#options.code, reason: this.#options.reason, cause: "shutdown" };
   }
 
   #linger(now: number): void {
@@ -341,6 +418,12 @@ export class EndingMachine {
 
   // The end of patience
 
+  /** Destroys it for this reason, unless it is over. */
+  #breakOff(cause: EndCause, detail?: string): void {
+    if (!this.#socketClosed && !this.wasClean) this.#cause.breakOff(cause, detail);
+    this.#destroy();
+  }
+
   #destroy(): void {
     if (this.#destroyed || this.#socketClosed) return;
     this.#destroyed = true;
@@ -351,6 +434,7 @@ export class EndingMachine {
   #force(now: number): void {
     if (this.#state === "forced") return;
     this.#forced = !(this.wasClean && this.#handlerSettled);
+    if (!this.#socketClosed && !this.wasClean) this.#cause.breakOff("forced");
     this.#state = "forced";
     this.#forcedAt = now;
     this.#closeReplyAt = Infinity;
@@ -376,7 +460,8 @@ export class EndingMachine {
   #giveUpSocketAt(): number {
     if (this.#destroyed || this.#socketClosed) return Infinity;
     if (this.#state === "forced") return this.#forcedAt + FORCED_FLUSH_TIMEOUT;
-    return this.#progress.giveUpAt(this.#state, this.#progressLimits);
+    const patience = this.#progress.giveUpAt(this.#state, this.#progressLimits);
+    return this.#progress.hasUnsent ? Math.min(patience, this.#tooSlowAt) : patience;
   }
 
   get #progressLimits(): ProgressLimits {
@@ -398,6 +483,8 @@ export class EndingMachine {
       this.#do({ type: "drop-queue", as: "handed back" });
       this.#abort();
     }
+    if (this.#isHeard && now >= this.#askAt) this.#ask(now);
+    if (this.#isHeard && now >= this.#unheardAt) this.#abort();
     if (now >= this.#lookAt()) {
       this.#progress.look(now);
       this.#do({ type: "look" });
@@ -409,6 +496,7 @@ export class EndingMachine {
     if (now < this.#giveUpSocketAt()) return;
     // Everything is with the kernel, but no Close came: a FIN lets the peer's stack finish before the socket goes.
     if (this.#state === "closing" && !this.#progress.hasUnsent) this.#linger(now);
+    else if (this.#progress.hasUndelivered) this.#breakOff("stalled");
     else this.#destroy();
   }
 

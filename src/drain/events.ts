@@ -1,4 +1,5 @@
 /** The words of the machine that ends a connection: its states, what it is told and what it asks for. */
+import type { EndCause } from "./cause.js";
 import type { DrainOptions } from "./options.js";
 
 /** Where a connection stands on its way down. */
@@ -36,9 +37,12 @@ export type EndingEvent =
   | { type: "looked"; acknowledged: number; unacknowledged: number }
   | { type: "last-call" }
   | { type: "force" }
-  /** The heartbeat found the peer dead, or its outbox is over the limit. */
-  | { type: "fail" }
-  | { type: "socket-closed"; reset: boolean }
+  /** More waits for the peer to read than may: it is told with this code, within a bound. */
+  | { type: "slow-consumer"; code: number; reason: string; detail: string }
+  /** Nothing can be done for it any more: the heartbeat found the peer dead, for one. */
+  | { type: "fail"; cause: EndCause; detail?: string }
+  /** `reset`: with an error, of which this is the system's name. */
+  | { type: "socket-closed"; reset: boolean; detail?: string }
   /** Time has passed; due when `wakeAt` says so. */
   | { type: "tick" };
 
@@ -46,6 +50,8 @@ export type EndingEvent =
 export type EndingAction =
   /** Send a Ping and tell its number with `pinged`. */
   | { type: "ping" }
+  /** Send a Ping of which no answer is awaited: a peer that is gone resets the connection. */
+  | { type: "probe" }
   /** The input ends here: what is queued is still delivered, what comes later is handed back, and reading goes on. */
   | { type: "cut" }
   /** Give up on what is queued: handed back, or abandoned when the connection is forced. */

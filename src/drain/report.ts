@@ -1,5 +1,7 @@
 /** The account of a shutdown: what it holds, how it is gathered, and how it reads. */
 
+import type { EndCause, WhyEnded } from "./cause.js";
+
 /** The account of a shutdown. Plain JSON; `String(report)` tells it in prose. */
 export interface DrainReport {
   /**
@@ -53,6 +55,10 @@ export interface TroubledConnection {
    * peer did not confirm the end. `reset`: the peer reset the connection. `gone`: it was over while replies were due.
    */
   reason: "handler" | "unsent" | "unconfirmed" | "reset" | "gone";
+  /** Why it ended, as `closed` of the connection says it. */
+  cause: EndCause;
+  /** What there is to say beyond that word; may be empty. */
+  detail: string;
   /** Messages that waited to be started. */
   queued: number;
   /** Bytes that waited to be sent. */
@@ -102,8 +108,18 @@ export class ReportLedger {
       this.#troubledOmitted++;
       return;
     }
-    const { id, remoteAddress, queued, unsentBytes, running, unreadUnknown } = account;
-    this.#troubled.push({ id, remoteAddress, reason, queued, unsentBytes, running, unreadUnknown });
+    const { id, remoteAddress, cause, detail, queued, unsentBytes, running, unreadUnknown } = account;
+    this.#troubled.push({
+      id,
+      remoteAddress,
+      reason,
+      cause,
+      detail,
+      queued,
+      unsentBytes,
+      running,
+      unreadUnknown,
+    });
   }
 
   /** The report. `startedAt` is the time of day, `duration` of a monotonic clock. */
@@ -205,8 +221,13 @@ function describeTroubled(connection: TroubledConnection): string {
   return (
     `connection ${connection.id}${from}: ${REASONS[connection.reason]}` +
     (held === "" ? "" : ` (${held})`) +
-    (connection.unreadUnknown ? "; its peer may have sent more than was read" : "")
+    (connection.unreadUnknown ? "; its peer may have sent more than was read" : "") +
+    `; cause: ${describeCause(connection)}`
   );
+}
+
+function describeCause({ cause, detail }: WhyEnded): string {
+  return detail === "" ? cause : `${cause}, ${detail}`;
 }
 
 function listing(entries: readonly (readonly [number, string])[]): string {

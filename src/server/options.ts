@@ -28,7 +28,7 @@ export interface ServerOptions<Principal = undefined> {
   inboxLimit?: Partial<InboxLimit> | undefined;
   /** `bufferedAmount` below which the next message comes. Default 64 KiB. */
   highWaterMark?: number | undefined;
-  /** `bufferedAmount` at which a connection is closed as a slow consumer. Default 16 MiB. */
+  /** `bufferedAmount` at which a connection is closed with 1008, as a slow consumer. Default 16 MiB. */
   outboxLimit?: number | undefined;
   /** How long a handshake may take, from the accepted socket on. Default 10 000. */
   handshakeTimeout?: number | undefined;

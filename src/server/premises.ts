@@ -4,8 +4,8 @@
  */
 import type { AddressInfo } from "node:net";
 import { systemClock, type Clock } from "../base/clock.js";
+import { defer, mayBeIgnored } from "../base/deferred.js";
 import { systemKernel, type Kernel } from "../connection/kernel.js";
-import { defer } from "../base/deferred.js";
 import { ServerStateError } from "../base/errors.js";
 import type { Guest } from "../connection/connection.js";
 import type { Consumer } from "../connection/consumer.js";
@@ -55,6 +55,8 @@ export class Premises<Taker extends Consumer, Principal>
   #listener: Listener | undefined;
   /** Settles when the listener does listen, or cannot. */
   #listening: Promise<unknown> | undefined;
+  /** What `listen` has promised. */
+  #listened: Promise<AddressInfo | string> | undefined;
   #shutdown: Shutdown | undefined;
   readonly #down = defer<DrainReport>();
 
@@ -83,7 +85,13 @@ export class Premises<Taker extends Consumer, Principal>
     return this.#down.promise;
   }
 
-  async listen(target: ListenTarget): Promise<AddressInfo | string> {
+  listen(target: ListenTarget): Promise<AddressInfo | string> {
+    this.#listened = this.#listen(target);
+    if (this.#shutdown !== undefined) void mayBeIgnored(this.#listened);
+    return this.#listened;
+  }
+
+  async #listen(target: ListenTarget): Promise<AddressInfo | string> {
     if (this.#state !== "idle" || this.#listener !== undefined) {
       const over = this.#state === "draining" || this.#state === "closed";
       throw new ServerStateError(
@@ -136,6 +144,8 @@ export class Premises<Taker extends Consumer, Principal>
 
   #beginShutdown(options: DrainOptions): Shutdown {
     this.#state = "draining";
+    // Who stops a server before it listens has no use for an error that says so.
+    if (this.#listened !== undefined) void mayBeIgnored(this.#listened);
     this.endingOptions = { ...this.options, ...options };
     this.#shutdown = new Shutdown(this, options);
     this.tally = this.#shutdown.tally;

@@ -2,7 +2,8 @@ import { describe, expect, test } from "vitest";
 import { Account, type Tallying } from "../../src/connection/account.js";
 
 const connection = { id: "7", remoteAddress: "192.0.2.1", handlerRuns: false };
-const machine = { end: "closed", unproven: false, reset: false, gaveUp: false } as const;
+const why = { cause: "reset", detail: "ECONNRESET" } as const;
+const machine = { end: "closed", unproven: false, reset: false, gaveUp: false, why } as const;
 const held = { queued: 2, unsentBytes: 300, running: 1, handlerRuns: true };
 
 function books(): { tally: Tallying["tally"] } {
@@ -48,10 +49,12 @@ describe("the books of a connection", () => {
     account.socketClosed(120, true);
     expect(account.unsentBytes).toBe(120);
     expect(
-      account.entry(connection, { end: "unconfirmed", unproven: true, reset: true, gaveUp: true }),
+      account.entry(connection, { end: "unconfirmed", unproven: true, reset: true, gaveUp: true, why }),
     ).toEqual({
       id: "7",
       remoteAddress: "192.0.2.1",
+      cause: "reset",
+      detail: "ECONNRESET",
       end: "unconfirmed",
       unproven: true,
       reset: true,

@@ -195,7 +195,7 @@ describe("a consumer that is called for each message", () => {
     await rest();
     expect(socket.ended).toBe(true);
     expect(endpoint.consumer.told).toEqual(["draining", "low", "unheard"]);
-    expect(endpoint.consumer.closed).toEqual({ code: 1012, reason: "", wasClean: true });
+    expect(endpoint.consumer.closed).toMatchObject({ code: 1012, wasClean: true, cause: "shutdown" });
   });
 
   it("gets text as the bytes that came, checked for UTF-8", async () => {

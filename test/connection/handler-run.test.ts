@@ -69,7 +69,7 @@ describe("a handler's run", () => {
       { event: "dropped", connection, messages: 2 },
       { event: "dropped", connection, messages: 1 },
     ]);
-    const closed = { code: 1006, reason: "", wasClean: false };
+    const closed = { code: 1006, reason: "", wasClean: false, cause: "destroyed", detail: "" };
     expect(events.slice(1)).toEqual([{ event: "closed", connection, closed }]);
   });
 });
@@ -205,7 +205,7 @@ describe("what the connection goes through", () => {
     expect(await pinged).toBeGreaterThanOrEqual(0);
     expect(connection.signal.aborted).toBe(false);
     socket.destroy();
-    expect(await closed).toEqual({ code: 1006, reason: "", wasClean: false });
+    expect(await closed).toMatchObject({ code: 1006, wasClean: false, cause: "destroyed" });
     expect([connection.signal.aborted, connection.draining]).toEqual([true, draining]);
   });
 });

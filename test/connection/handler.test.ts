@@ -45,7 +45,7 @@ describe("a handler that throws", () => {
     expect(reported[0]![0]).toBe(failure);
     expect(reported[0]![1]).toBe(opened[0]);
     await eventually(() => server.connections.size === 0);
-    expect(await opened[0]!.closed).toEqual({ code: 1011, reason: "", wasClean: true });
+    expect(await opened[0]!.closed).toMatchObject({ code: 1011, wasClean: true, cause: "failed" });
   });
 
   test("leaves the other connections alone", async () => {

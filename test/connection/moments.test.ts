@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Moments, type Standing } from "../../src/connection/moments.js";
 import { VirtualTime } from "../virtual/virtual-time.js";
 
-const CLOSED = { code: 1000, reason: "bye", wasClean: true };
+const CLOSED = { code: 1000, reason: "bye", wasClean: true, cause: "client-closed", detail: "" } as const;
 const gone = expect.objectContaining({ code: "LASTCALL_CONNECTION_GONE" }) as Error;
 
 /** A connection that is what the test says, and its moments. */
@@ -19,6 +19,7 @@ function connection(standing: Partial<Standing> = {}): {
     isOutboxLow: true,
     isDraining: false,
     isUnheard: false,
+    why: { cause: "reset", detail: "ECONNRESET" } as const,
     closed: undefined,
     ping: () => ++pings,
     ...standing,

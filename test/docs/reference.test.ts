@@ -56,6 +56,8 @@ const troubled: Names<TroubledConnection> = {
   id: true,
   remoteAddress: true,
   reason: true,
+  cause: true,
+  detail: true,
   queued: true,
   unsentBytes: true,
   running: true,

@@ -55,6 +55,10 @@ function withDetails(type: EndingEvent["type"]): EndingEvent {
       return { type, code: 1002, reason: "reserved bits are set" };
     case "close":
       return { type, code: 3000, reason: "moved" };
+    case "fail":
+      return { type, cause: "heartbeat", detail: "silent" };
+    case "slow-consumer":
+      return { type, code: 1008, reason: "too slow", detail: "9 bytes waited" };
     case "handler-settled":
       return { type, failed: false };
     case "socket-closed":

@@ -1,5 +1,6 @@
 /** The machine of one connection's end: each transition a sentence. */
 import { describe, expect, it } from "vitest";
+import { HEARD_AFTER_CLOSE } from "../../src/drain/ending-machine.js";
 import { UNHURRIED } from "../../src/drain/progress.js";
 import { Driver } from "./driver.js";
 
@@ -219,8 +220,16 @@ describe("the peer's Close and its handler", () => {
   it("is answered after closeReplyTimeout while serving goes on", () => {
     const driver = new Driver();
     driver.at(100, "peer-close");
-    expect(driver.wake()).toEqual({ at: 5_100, actions: ["close 1001", "abort", "fin"] });
+    driver.at(600, "tick");
+    expect(driver.wake()).toEqual({ at: 5_100, actions: ["close 1001", "fin"] });
     expect(driver.at(9_000, "handler-settled")).toEqual([HANDED_BACK]);
+  });
+
+  it("is heard for half a second behind its Close: then whoever works for it is told", () => {
+    const driver = new Driver();
+    driver.at(100, "peer-close");
+    expect(driver.wake()).toEqual({ at: 100 + HEARD_AFTER_CLOSE, actions: ["abort"] });
+    expect(driver.machine.why?.cause).toBe("client-closed");
   });
 
   it("is not answered into a socket that is gone, and nobody is woken for it", () => {
@@ -260,7 +269,8 @@ describe("a peer that is gone", () => {
   it("aborts the signal of a handler that still works for it", () => {
     const driver = new Driver({ closeReplyTimeout: 60_000 });
     driver.at(100, "peer-end");
-    expect(driver.wake()).toEqual({ at: 30_100, actions: [HANDED_BACK, "abort"] });
+    expect(driver.at(30_100, "tick")).toEqual([HANDED_BACK, "abort"]);
+    expect(driver.machine.wakeAt).toBe(Infinity);
   });
 
   it("is given up as well when our Close for a broken stream came before it left", () => {
@@ -278,6 +288,30 @@ describe("a peer that is gone", () => {
     driver.at(200, "handler-settled");
     expect(driver.at(201, "socket-closed")).toEqual(["closed"]);
     expect(driver.machine.wakeAt).toBe(Infinity);
+  });
+});
+
+describe("a peer that ended TCP while something of its is in hand", () => {
+  it("is asked whether it is there, each time after twice as long, until it is known to be gone", () => {
+    const driver = new Driver();
+    driver.at(1_000, "peer-end");
+    const asked = [driver.wake(), driver.wake(), driver.wake(), driver.wake()];
+    expect(asked.map(({ at }) => at)).toEqual([1_100, 1_200, 1_400, 1_800]);
+    expect(asked.flatMap(({ actions }) => actions)).toEqual(Array.from({ length: 4 }, () => "probe"));
+    expect(driver.at(1_810, { type: "socket-closed", reset: true, detail: "EPIPE" })).toEqual(["abort"]);
+    expect(driver.machine.wakeAt).toBe(31_000);
+    expect(driver.machine.why).toEqual({ cause: "client-left", detail: "" });
+  });
+
+  it("is asked nothing once its handler is done, nor when our Close had been sent before", () => {
+    const quick = new Driver();
+    quick.at(0, "peer-end");
+    quick.at(10, "handler-settled");
+    expect(quick.at(100, "tick")).toEqual([]);
+    const closed = new Driver();
+    closed.at(0, "close");
+    closed.at(10, "peer-end");
+    expect(closed.at(110, "tick")).toEqual([]);
   });
 });
 

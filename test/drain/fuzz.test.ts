@@ -46,7 +46,8 @@ const plainEvents = fc.constantFrom<EndingEvent>(
   { type: "progress" },
   { type: "last-call" },
   { type: "force" },
-  { type: "fail" },
+  { type: "fail", cause: "heartbeat" },
+  { type: "slow-consumer", code: 1008, reason: "", detail: "" },
   { type: "socket-closed", reset: false },
   { type: "socket-closed", reset: true },
   { type: "tick" },
@@ -220,6 +221,7 @@ describe("whatever events come, in whatever order", () => {
         for (const end of handlerFirst ? ends : ends.toReversed()) take(run, end);
         expect(run.machine.state).toBe("closed");
         expect(["closed", "left", "unconfirmed", "forced"]).toContain(run.machine.end);
+        expect(run.machine.why).toBeDefined();
       }),
       runs,
     );

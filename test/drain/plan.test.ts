@@ -205,6 +205,7 @@ describe("a million connections in virtual time", () => {
         running: 0,
         undelivered: 0,
         unreadUnknown: false,
+        ...machine.why!,
       });
     }
     const took = performance.now() - startedAt;

@@ -12,6 +12,8 @@ function account(given: Partial<ConnectionAccount> = {}): ConnectionAccount {
   return {
     id: "7",
     remoteAddress: "192.0.2.7",
+    cause: "shutdown",
+    detail: "",
     end: "closed",
     unproven: false,
     reset: false,
@@ -172,7 +174,7 @@ describe("the prose", () => {
       "1 reply could not be delivered.",
       "Connections: 1 not confirmed.",
       "No Pong came from 1 connection: its peer may have sent more than was read.",
-      "  connection 7 from 192.0.2.7: its peer did not confirm the end",
+      "  connection 7 from 192.0.2.7: its peer did not confirm the end; cause: shutdown",
     ]);
   });
 
@@ -180,10 +182,10 @@ describe("the prose", () => {
     expect(
       prose(
         [
-          { end: "forced", running: 1, queued: 2, unsentBytes: 17, unproven: true },
-          { id: "8", end: "forced", unsentBytes: 1, unreadUnknown: true, unproven: true },
-          { id: "9", remoteAddress: "", end: "left", reset: true },
-          { id: "10", remoteAddress: "2001:db8::1", end: "left", undelivered: 2 },
+          { cause: "forced", end: "forced", running: 1, queued: 2, unsentBytes: 17, unproven: true },
+          { id: "8", cause: "stalled", end: "forced", unsentBytes: 1, unreadUnknown: true, unproven: true },
+          { id: "9", remoteAddress: "", cause: "reset", detail: "ECONNRESET", end: "left", reset: true },
+          { id: "10", remoteAddress: "2001:db8::1", cause: "client-left", end: "left", undelivered: 2 },
           {},
         ],
         { served: 10, handedBack: 2, undelivered: 2, abandoned: 3 },
@@ -195,10 +197,10 @@ describe("the prose", () => {
       "2 replies could not be delivered.",
       "Connections: 1 closed and confirmed, 2 left by the peer, 2 destroyed.",
       "No Pong came from 2 connections: their peers may have sent more than was read.",
-      "  connection 7 from 192.0.2.7: its handler still ran (1 in hand, 2 queued, 17 bytes unsent)",
-      "  connection 8 from 192.0.2.7: its peer did not read (1 byte unsent); its peer may have sent more than was read",
-      "  connection 9: its peer reset the connection",
-      "  connection 10 from 2001:db8::1: it was over while replies were due",
+      "  connection 7 from 192.0.2.7: its handler still ran (1 in hand, 2 queued, 17 bytes unsent); cause: forced",
+      "  connection 8 from 192.0.2.7: its peer did not read (1 byte unsent); its peer may have sent more than was read; cause: stalled",
+      "  connection 9: its peer reset the connection; cause: reset, ECONNRESET",
+      "  connection 10 from 2001:db8::1: it was over while replies were due; cause: client-left",
     ]);
   });
 

@@ -56,6 +56,7 @@ const entries = [
       "DrainProgressEvent",
       "DrainReport",
       "DropEvent",
+      "EndCause",
       "ErrorEvent",
       "Handler",
       "HeartbeatOptions",

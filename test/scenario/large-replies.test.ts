@@ -108,6 +108,8 @@ describe("A reply of 20 MB that is on its way at shutdown", () => {
           id,
           remoteAddress: "127.0.0.1",
           reason: "unsent",
+          cause: "stalled",
+          detail: "",
           queued: 0,
           running: 0,
           unsentBytes: expect.any(Number),

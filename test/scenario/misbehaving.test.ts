@@ -236,6 +236,8 @@ function expectReport({ report, served }: Stopped, company: Company, one: Expect
             id: company.faulty!.id,
             remoteAddress: "127.0.0.1",
             reason,
+            cause: reason === "reset" ? "reset" : reason === "unsent" ? "stalled" : "shutdown",
+            detail: reason === "reset" ? "ECONNRESET" : "",
             queued: 0,
             running: 0,
             unsentBytes: unsent === undefined ? 0 : expect.any(Number),

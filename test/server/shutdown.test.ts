@@ -13,6 +13,8 @@ const CLOSED: ConnectionAccount = {
   remoteAddress: "",
   end: "closed",
   unproven: false,
+  cause: "shutdown",
+  detail: "",
   reset: false,
   gaveUp: false,
   queued: 0,
