@@ -3,8 +3,9 @@
  *
  *   npm ci && npm run build && npm ci --prefix bench && node bench/drill-peers.mjs
  *
- * About 20 minutes: who hangs is waited for. What is not installed is shown as not run. Arguments choose peers:
- * `node bench/drill-peers.mjs ws`; then the page is printed, and not written.
+ * About 25 minutes: who hangs is waited for. What is not installed is shown as not run. Arguments choose peers:
+ * `node bench/drill-peers.mjs ws`; then the page is printed, and not written. With --keep those alone are drilled, and
+ * what the page says of the others stays: `node bench/drill-peers.mjs --keep Bun.serve Deno.serve`.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { extname } from "node:path";
@@ -22,20 +23,35 @@ const MARKS = ["built in", "documented recipe", "done by hand"];
 const LONG = 30;
 const LANGUAGES = { ".mjs": "js", ".py": "python", ".go": "go" };
 
-const NOTES = `Of three libraries the newest release is not what was run:
+const NOTES_BEGIN = "Of some libraries the newest release is not what was run:";
+const NOTES = `${NOTES_BEGIN}
 
 - **uWebSockets.js**: \`@trufflesuite/uws-js-unofficial\`, an old build that others have put on npm and that loads on
   Node 20. Newer ones need a newer C library than the machine had.
 - **Python websockets**: Debian's package is from 2022. The asyncio server of version 13 and later (2024) documents
   \`close(close_connections=True)\`, which also closes connections with 1001 without waiting for handlers' messages to be
   served.
+- **aiohttp**, **uvicorn** and **Tornado**: Debian's packages, 3.8.4 and 6.2 of 2022 and 2023, 0.17.6 of 2022.
 - **gorilla/websocket**: Debian's package, 1.5.0 of 2022, with Debian's Go 1.19. 1.5.3 is of 2024; neither has a
   shutdown of its own.
 
-\`ws\`, and what stands on it, waits \`closeTimeout\` for a client's Close, 30 s by default. Where a table says of such a
-server that it had not ended after 15 s, it would have ended by itself after 30. The option can be set lower.`;
+A drain by hand was not written for aiohttp, uvicorn, Tornado, Bun.serve and Deno.serve: their columns tell what the
+library has and documents, and "not handled" is about that alone. aiohttp waits 60 s for its clients (\`shutdown_timeout\`).
 
-const wanted = process.argv.slice(2);
+\`ws\`, and what stands on it, waits \`closeTimeout\` for a client's Close, 30 s by default. Where a table says of such a
+server that it had not ended after 15 s, it would have ended by itself after 30. The option can be set lower.
+
+**lastcall on Bun and Deno** is the package as it is. What is tried there, in CI as well, is what
+\`node scripts/test-runtimes.mjs\` runs: every profile, and a smoke test of the API, on Linux and on the versions in these
+tables. Not promised is \`compression\` on Bun, which has a \`ws\` of its own in the place of the package, without what
+compression needs: the first client that offers it makes the server throw. Not tried, and so not promised either, are TLS,
+Unix sockets, several processes on one port, the servers of frameworks, memory and speed. Bugs that only show there are
+mended where that is possible; the whole suite runs on Node.`;
+
+const isKept = process.argv.includes("--keep");
+const wanted = process.argv.slice(2).filter((arg) => arg !== "--keep");
+const PAGE = new URL("../docs/peers.md", import.meta.url);
+const TODAY = new Date().toISOString().slice(0, 10);
 const chosen = variants.filter(({ peer }) => wanted.length === 0 || wanted.includes(peer));
 
 /** @typedef {{ variant: (typeof variants)[number], version: string | undefined, runs: import("../dist/drill/index.js").RunResult[] }} Drilled */
@@ -48,9 +64,9 @@ for (const variant of chosen) {
   drilled.push({ variant, version, runs: version === undefined ? [] : await runsOf(variant) });
 }
 
-const page = render(drilled);
-if (wanted.length === 0) writeFileSync(new URL("../docs/peers.md", import.meta.url), page);
-else process.stdout.write(page);
+if (isKept) writeFileSync(PAGE, merged(readFileSync(PAGE, "utf8"), drilled));
+else if (wanted.length === 0) writeFileSync(PAGE, render(drilled));
+else process.stdout.write(render(drilled));
 
 /** @param {(typeof variants)[number]} variant */
 async function runsOf({ command, prepare, url, subprotocol, script, promise }) {
@@ -97,7 +113,8 @@ What it takes to stop a WebSocket server without losing anything, by library. Ea
 an effects file. The servers are in [\`bench/peers/\`](../bench/peers); whoever knows a better way to stop one of them is
 asked to tell us.
 
-Measured on ${new Date().toISOString().slice(0, 10)} with lastcall ${version} and Node ${process.versions.node}, one run of each profile. To measure it yourself:
+Measured on ${TODAY} with lastcall ${version} and Node ${process.versions.node}, one run of each profile;
+where a section has a date of its own, on that. To measure it yourself:
 
 \`\`\`sh
 npm ci && npm run build && npm ci --prefix bench && node bench/drill-peers.mjs
@@ -147,7 +164,7 @@ function markOf(ways, profile) {
   const passing = ways.flatMap(({ variant, runs }) =>
     runs.filter((run) => run.profile === profile && run.passed).map((run) => ({ mark: variant.mark, run })),
   );
-  if (passing.length > 0 && passing.every(({ run }) => run.counts["not judged"] === run.sent))
+  if (passing.length > 0 && passing.every(({ run }) => run.sent > 0 && run.counts["not judged"] === run.sent))
     return "not judged";
   return MARKS.find((mark) => passing.some((each) => each.mark === mark)) ?? "not handled";
 }
@@ -175,6 +192,72 @@ function shown(language, code) {
   return lines <= LONG
     ? block
     : `<details><summary>Its code, ${lines} lines</summary>\n\n${block}\n\n</details>`;
+}
+
+/**
+ * The page with these peers' columns and sections put in, or in the place of their old ones.
+ *
+ * @param {string} page
+ * @param {Drilled[]} all
+ */
+function merged(page, all) {
+  const peers = [...new Set(all.map(({ variant }) => variant.peer))];
+  const of = (/** @type {string} */ peer) => all.filter(({ variant }) => variant.peer === peer);
+  const table = /^\| \| .*\n\|---.*\n(?:\| .*\n)+/m.exec(page)?.[0] ?? "";
+  const intro = page
+    .slice(0, page.indexOf(`\n${NOTES_BEGIN}`))
+    .replace(table, `${joined(table, peers, of)}\n`);
+  const sections = new Map(
+    page
+      .slice(page.indexOf("\n## ", page.indexOf(`\n${NOTES_BEGIN}`)))
+      .split(/^(?=## )/m)
+      .filter((text) => text.startsWith("## "))
+      .map((text) => [peerOf(text), text.trimEnd()]),
+  );
+  for (const peer of peers) {
+    const [title, ...rest] = section(peer, of(peer)).split("\n\n");
+    sections.set(peer, [title, `Measured on ${TODAY}, on the same terms.`, ...rest].join("\n\n"));
+  }
+  const order = [...new Set(variants.map(({ peer }) => peer))].filter((peer) => sections.has(peer));
+  return `${intro}\n${NOTES}\n\n${order.map((peer) => sections.get(peer)).join("\n\n")}\n`;
+}
+
+/** The peer that a section is about: its title is the name, and the version behind it. @param {string} text */
+function peerOf(text) {
+  const title = text.slice(3, text.indexOf("\n"));
+  const names = variants.map(({ peer }) => peer);
+  return names.find((name) => title === name || title.replace(/ \S+$/, "") === name) ?? title;
+}
+
+/** The cells of a row behind its first. @param {string} row */
+function cellsOf(row) {
+  return row
+    .split("|")
+    .slice(2, -1)
+    .map((cell) => cell.trim());
+}
+
+/**
+ * The old columns of the others, and new ones of these, in the order of the list.
+ *
+ * @param {string} table
+ * @param {string[]} peers
+ * @param {(peer: string) => Drilled[]} of
+ */
+function joined(table, peers, of) {
+  const [head = "", , ...rows] = table.trimEnd().split("\n");
+  const names = cellsOf(head);
+  const order = [...new Set(variants.map(({ peer }) => peer))].filter(
+    (peer) => peers.includes(peer) || names.includes(peer),
+  );
+  const body = profileNames.map((profile, index) => {
+    const old = cellsOf(rows[index] ?? "");
+    const cells = order.map((peer) =>
+      peers.includes(peer) ? markOf(of(peer), profile) : old[names.indexOf(peer)],
+    );
+    return `| \`${profile}\` | ${cells.join(" | ")} |`;
+  });
+  return [`| | ${order.join(" | ")} |`, `|---|${order.map(() => "---|").join("")}`, ...body].join("\n");
 }
 
 /** @param {Drilled} drilled */

@@ -33,6 +33,7 @@ const steps = [
     command: `TEST_EFFORT=quick npm run test:nodes -- ${NEWEST_LINE}`,
     minutes: 25,
   },
+  { name: "the package on Bun and Deno", command: "node scripts/test-runtimes.mjs", minutes: 5 },
 ];
 
 /**

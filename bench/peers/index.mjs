@@ -9,10 +9,13 @@
  *
  *   npm ci && npm run build && npm ci --prefix bench
  *   apt-get install --no-install-recommends python3-websockets golang-go golang-github-gorilla-websocket-dev
+ *   apt-get install --no-install-recommends python3-aiohttp python3-uvicorn python3-tornado
+ *   node scripts/test-runtimes.mjs installs Bun and Deno
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { commandOf, runtimes } from "../../scripts/runtimes.mjs";
 import { binary, build } from "./gorilla/build.mjs";
 
 /**
@@ -206,7 +209,14 @@ const uWebSockets = [
 }));
 
 // -B: it leaves no compiled files in the folder.
-const onPython = (file, name) => ({ command: [PYTHON, "-B", at(file)], stopCode: [stopIn(file, name)] });
+const onPython = (file, name, ...args) => ({
+  command: [PYTHON, "-B", at(file), ...args],
+  stopCode: [stopIn(file, name)],
+});
+
+/** @param {string} expression says it, when its module is imported */
+const pythonVersion = (expression) => () =>
+  said(PYTHON, ["-c", `import ${expression.split(".")[0]}; print(${expression})`]);
 
 const websockets = [
   {
@@ -218,9 +228,86 @@ const websockets = [
   { ...byHand, ...onPython("websockets/by_hand.py", "by hand") },
 ].map((variant) => ({
   peer: "Python websockets",
-  version: () => said(PYTHON, ["-c", "import websockets; print(websockets.__version__)"]),
+  version: pythonVersion("websockets.__version__"),
   ...variant,
 }));
+
+const aiohttp = [
+  {
+    name: "run_app()",
+    stop: "stops listening, reads nothing more, and waits for its handlers for a minute",
+    mark: "built in",
+    ...onPython("aiohttp/documented.py", "run_app", "run_app"),
+  },
+  {
+    name: "on_shutdown",
+    stop: "says Close 1001 to every client, one after the other, whatever is in hand",
+    mark: "documented recipe",
+    ...onPython("aiohttp/documented.py", "on_shutdown", "on_shutdown"),
+  },
+].map((variant) => ({ peer: "aiohttp", version: pythonVersion("aiohttp.__version__"), ...variant }));
+
+const uvicorn = [
+  {
+    peer: "uvicorn",
+    version: pythonVersion("uvicorn.__version__"),
+    name: "run()",
+    stop: "ends every connection without a Close, whatever is in hand",
+    mark: "built in",
+    ...onPython("uvicorn/documented.py", "run"),
+  },
+];
+
+const tornado = [
+  {
+    name: "stop()",
+    stop: "stops listening and ends; close_all_connections() does not know of WebSockets",
+    mark: "built in",
+    ...onPython("tornado/documented.py", "stop", "stop"),
+  },
+  {
+    name: "close(1001) for all",
+    stop: "says Close to every client, whatever is in hand",
+    mark: "documented recipe",
+    ...onPython("tornado/documented.py", "close", "close"),
+  },
+].map((variant) => ({ peer: "Tornado", version: pythonVersion("tornado.version"), ...variant }));
+
+/** What all that is on Bun or Deno has. */
+const onRuntime = (runtime, file, ...args) => ({
+  version: () => (commandOf(runtime) === undefined ? undefined : runtimes[runtime].version),
+  command: [...(commandOf(runtime) ?? []), at(file), ...args],
+});
+
+const bunServe = [
+  {
+    name: "server.stop()",
+    stop: "stops listening; the clients stay, and so does the process",
+    mark: "built in",
+  },
+  { name: "server.stop(true)", stop: "says Close to every client, whatever is in hand", mark: "built in" },
+].map((variant) => {
+  const way = variant.name.replace("()", "");
+  const file = "bun/documented.mjs";
+  return { peer: "Bun.serve", ...variant, ...onRuntime("bun", file, way), stopCode: [stopIn(file, way)] };
+});
+
+const denoServe = [
+  {
+    name: "server.shutdown()",
+    stop: "says Close 1001 to every client, whatever is in hand, and ends the connection without waiting",
+    mark: "built in",
+  },
+  {
+    name: "socket.close(1001) for all",
+    stop: "says Close to every client, whatever is in hand",
+    mark: "documented recipe",
+  },
+].map((variant) => {
+  const way = variant.name.replace(/\(.*/, "");
+  const file = "deno/documented.mjs";
+  return { peer: "Deno.serve", ...variant, ...onRuntime("deno", file, way), stopCode: [stopIn(file, way)] };
+});
 
 const onGo = (way, file = "gorilla/main.go") => ({ command: [binary, way], stopCode: [stopIn(file, way)] });
 
@@ -277,6 +364,13 @@ const lastcall = [
   },
 ];
 
+/** The same server on the other runtimes. */
+const lastcallElsewhere = /** @type {const} */ (["bun", "deno"]).map((runtime) => ({
+  .../** @type {Variant} */ (lastcall[0]),
+  peer: `lastcall on ${runtimes[runtime].title}`,
+  ...onRuntime(runtime, "lastcall/server.mjs"),
+}));
+
 /** @type {Variant[]} */
 export const variants = [
   ...ws,
@@ -286,5 +380,11 @@ export const variants = [
   ...uWebSockets,
   ...websockets,
   ...gorilla,
+  ...aiohttp,
+  ...uvicorn,
+  ...tornado,
+  ...bunServe,
+  ...denoServe,
   ...lastcall,
+  ...lastcallElsewhere,
 ];

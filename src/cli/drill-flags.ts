@@ -112,6 +112,26 @@ const renamed: Partial<Record<FlagName, keyof DrillOptions>> = {
   "accept-handback": "acceptHandback",
 };
 
+/** Options of which more than one may be given are in the plural there. */
+const plurals: Partial<Record<FlagName, keyof DrillOptions>> = {
+  profile: "profiles",
+  header: "headers",
+  "exit-code": "exitCodes",
+};
+
+/** What stands on the command line for each option. */
+const spellings = new Map<string, string>([
+  ["command", "a command behind '--'"],
+  ...(Object.keys(flags) as FlagName[]).map(
+    (name) => [plurals[name] ?? renamed[name] ?? name, `--${name}`] as const,
+  ),
+]);
+
+/** A message of the drill, with its flags in the place of options in backquotes. */
+export function inFlags(text: string): string {
+  return text.replaceAll(/`([A-Za-z]+)`/g, (quoted, option: string) => spellings.get(option) ?? quoted);
+}
+
 const numeric = new Set<FlagName>([
   "pid",
   "connections",
@@ -150,16 +170,10 @@ export function readDrillFlags(args: readonly string[]): DrillCommandLine | unde
   for (const name of Object.keys(flags) as FlagName[]) {
     const value = values[name];
     if (value === undefined || name === "report" || name === "json") continue;
-    options[renamed[name] ?? name] = optionOf(name, value);
+    options[plurals[name] ?? renamed[name] ?? name] = optionOf(name, value);
   }
-  const { profile, header, "exit-code": exitCodes, ...rest } = options;
   return {
-    options: {
-      ...rest,
-      ...(profile === undefined ? {} : { profiles: profile }),
-      ...(header === undefined ? {} : { headers: header }),
-      ...(exitCodes === undefined ? {} : { exitCodes }),
-    } as DrillOptions,
+    options,
     reports: (values.report as string[] | undefined) ?? [],
     json: values.json !== undefined,
   };

@@ -2,8 +2,15 @@
 import { existsSync, openSync, closeSync, rmSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { extname } from "node:path";
-import { drill, DrillError, htmlReport, junitReport, type DrillResult } from "../drill/index.js";
-import { drillHelp, readDrillFlags, type DrillCommandLine } from "./drill-flags.js";
+import {
+  drill,
+  DrillError,
+  htmlReport,
+  junitReport,
+  type DrillResult,
+  type Finding,
+} from "../drill/index.js";
+import { drillHelp, inFlags, readDrillFlags, type DrillCommandLine } from "./drill-flags.js";
 import { DrillView } from "./drill-view.js";
 
 const writers: Record<string, (result: DrillResult) => string> = {
@@ -27,7 +34,7 @@ export async function drillCommand(args: readonly string[]): Promise<number> {
     return await run(line);
   } catch (error) {
     if (!(error instanceof DrillError)) throw error;
-    console.error(`lastcall drill: ${error.message}`);
+    console.error(`lastcall drill: ${inFlags(error.message)}`);
     return 2;
   }
 }
@@ -42,12 +49,14 @@ async function run({ options, reports, json }: DrillCommandLine): Promise<number
   // Whoever reads our output may stop reading it: `lastcall drill … | head`.
   process.stdout.on("error", () => interruption.abort());
   try {
-    const result = await drill({
-      ...options,
-      signal: interruption.signal,
-      onProgress: (progress) => view?.progress(progress),
-      onRun: (played) => view?.run(played),
-    });
+    const result = spelled(
+      await drill({
+        ...options,
+        signal: interruption.signal,
+        onProgress: (progress) => view?.progress(progress),
+        onRun: (played) => view?.run(played),
+      }),
+    );
     for (const path of reports) writeReport(path, result);
     if (json) process.stdout.write(`${JSON.stringify(result)}\n`);
     view?.end(result, reports);
@@ -58,6 +67,20 @@ async function run({ options, reports, json }: DrillCommandLine): Promise<number
     view?.clear();
     release();
   }
+}
+
+/** The result with options as whoever reads it has given them. */
+function spelled(result: DrillResult): DrillResult {
+  const runs = result.runs.map((played) => ({
+    ...played,
+    failures: played.failures.map(spelledFinding),
+    remarks: played.remarks.map(spelledFinding),
+  }));
+  return { ...result, runs };
+}
+
+function spelledFinding(finding: Finding): Finding {
+  return { ...finding, text: inFlags(finding.text) };
 }
 
 const interrupts = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT"] as const;

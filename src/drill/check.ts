@@ -65,12 +65,14 @@ export function checkOptions(options: DrillOptions): void {
   const { connections = drillDefaults.connections, requests = drillDefaults.requests } = options;
   const { lameDuck = drillDefaults.lameDuck, timeout = drillDefaults.timeout } = options;
   if (lameDuck >= timeout)
-    refuse(`lameDuck is part of timeout and must be shorter; it was ${lameDuck} of ${timeout} ms.`);
+    refuse(`\`lameDuck\` is part of \`timeout\` and must be shorter; it was ${lameDuck} of ${timeout} ms.`);
   if (connections * requests > MOST_REQUESTS)
-    refuse(`connections × requests must be at most ${MOST_REQUESTS}; it was ${connections * requests}.`);
+    refuse(
+      `\`connections\` × \`requests\` must be at most ${MOST_REQUESTS}; it was ${connections * requests}.`,
+    );
   const bytes = connections * requests * (options.size ?? 0);
   if (bytes > MOST_BYTES)
-    refuse(`connections × requests × size must be at most ${MOST_BYTES} bytes; it was ${bytes}.`);
+    refuse(`\`connections\` × \`requests\` × \`size\` must be at most ${MOST_BYTES} bytes; it was ${bytes}.`);
 }
 
 function refuse(message: string): never {
@@ -92,18 +94,18 @@ function checkEach(options: DrillOptions): void {
     const value: unknown = options[name as keyof typeof numbers];
     if (value === undefined) continue;
     if (!Number.isInteger(value) || (value as number) < from || (value as number) > to) {
-      refuse(`${name} must be a whole number from ${from} to ${to}; it was ${show(value)}.`);
+      refuse(`\`${name}\` must be a whole number from ${from} to ${to}; it was ${show(value)}.`);
     }
   }
   for (const name of texts) {
     const value: unknown = options[name];
     if (value !== undefined && typeof value !== "string")
-      refuse(`${name} must be a string; it was ${show(value)}.`);
+      refuse(`\`${name}\` must be a string; it was ${show(value)}.`);
   }
   for (const name of switches) {
     const value: unknown = options[name];
     if (value !== undefined && typeof value !== "boolean")
-      refuse(`${name} must be true or false; it was ${show(value)}.`);
+      refuse(`\`${name}\` must be true or false; it was ${show(value)}.`);
   }
 }
 
@@ -115,7 +117,8 @@ function checkShape(
   isRight: (value: unknown) => boolean,
 ): void {
   const value: unknown = options[name];
-  if (value !== undefined && !isRight(value)) refuse(`${name} must be ${allowed}; it was ${show(value)}.`);
+  if (value !== undefined && !isRight(value))
+    refuse(`\`${name}\` must be ${allowed}; it was ${show(value)}.`);
 }
 
 function isFunction(value: unknown): boolean {
@@ -154,7 +157,7 @@ function checkShapes(options: DrillOptions): void {
 
 function checkLists({ profiles: names, promise = [], exitCodes = [], killSignal }: DrillOptions): void {
   if (names !== undefined && names !== "all") {
-    if (!Array.isArray(names) || names.length === 0) refuse("profiles must be 'all' or a list of names.");
+    if (!Array.isArray(names) || names.length === 0) refuse("`profiles` must be 'all' or a list of names.");
     for (const name of names as readonly string[]) {
       if (!Object.hasOwn(profiles, name))
         refuse(`There is no profile ${show(name)}. There are: ${profileNames.join(", ")}, or all.`);
@@ -162,11 +165,11 @@ function checkLists({ profiles: names, promise = [], exitCodes = [], killSignal 
   }
   for (const code of promise) {
     if (!Number.isInteger(code) || code < 1000 || code > 4999)
-      refuse(`promise must hold close codes from 1000 to 4999; it held ${show(code)}.`);
+      refuse(`\`promise\` must hold close codes from 1000 to 4999; it held ${show(code)}.`);
   }
   for (const code of exitCodes) {
     if (!Number.isInteger(code) || code < 0 || code > 255)
-      refuse(`exitCodes must hold numbers from 0 to 255; it held ${show(code)}.`);
+      refuse(`\`exitCodes\` must hold numbers from 0 to 255; it held ${show(code)}.`);
   }
   if (killSignal !== undefined && !Object.hasOwn(constants.signals, killSignal))
     refuse(`There is no signal ${show(killSignal)}. Most servers stop at SIGTERM, SIGINT or SIGQUIT.`);
@@ -177,7 +180,7 @@ function checkReadRate(options: DrillOptions): void {
   const { readRate, requests = drillDefaults.requests, size, timeout = drillDefaults.timeout } = options;
   if (readRate === undefined) return;
   if (!namesOf(options).includes("slow-reader"))
-    refuse("readRate is about the profile slow-reader, which is not among those that are played.");
+    refuse("`readRate` is about the profile slow-reader, which is not among those that are played.");
   const seconds = (requests * (size ?? 0)) / readRate;
   if (seconds * 1_000 >= timeout)
     refuse(
@@ -189,31 +192,26 @@ function checkTarget(options: DrillOptions): void {
   const { command, url, pid, stop, repeat = 1 } = options;
   if (command !== undefined) {
     if (!Array.isArray(command) || command.length === 0 || command.some((part) => typeof part !== "string"))
-      refuse("command must be a list of strings: a program and its arguments.");
+      refuse("`command` must be a list of strings: a program and its arguments.");
     if (pid !== undefined || stop !== undefined)
-      refuse(
-        "A command is stopped by a signal: give either the command, or url with pid or stop (--stop-command).",
-      );
+      refuse("A command is stopped by a signal: give either the command, or `url` with `pid` or `stop`.");
     return;
   }
-  if (url === undefined)
-    refuse("Nothing to drill: give a command behind '--', or --url with --pid or --stop-command.");
+  if (url === undefined) refuse("Nothing to drill: give `command`, or `url` with `pid` or `stop`.");
   if ((pid === undefined) === (stop === undefined))
-    refuse(
-      "A server that runs already needs exactly one of pid and stop (--pid or --stop-command): how it is told to stop.",
-    );
-  if (url.includes("{port}")) refuse("{port} in the url needs a command that is given the port.");
+    refuse("A server that runs already needs exactly one of `pid` and `stop`: how it is told to stop.");
+  if (url.includes("{port}")) refuse("{port} in `url` needs a command that is given the port.");
   if (pid !== undefined && namesOf(options).length * repeat > 1)
     refuse(
-      "A process ends once: with a pid, one profile can be played, and without repeats. Give the command instead.",
+      "A process ends once: with `pid`, one profile can be played, and without repeats. Give the command instead.",
     );
 }
 
 function checkTalk({ url, subprotocol, reply = "echo", headers = {}, message, script }: DrillOptions): void {
   if (url !== undefined) checkUrl(url.replaceAll("{port}", "1"));
   if (subprotocol !== undefined && !isProtocolName(subprotocol))
-    refuse(`subprotocol must be a token that a header can carry; it was ${show(subprotocol)}.`);
-  if (!isReply(reply)) refuse(`reply must be echo, order or json:<path>; it was ${show(reply)}.`);
+    refuse(`\`subprotocol\` must be a token that a header can carry; it was ${show(subprotocol)}.`);
+  if (!isReply(reply)) refuse(`\`reply\` must be echo, order or json:<path>; it was ${show(reply)}.`);
   for (const [name, value] of Object.entries(headers)) {
     if (OURS.has(name.toLowerCase()))
       refuse(
@@ -225,17 +223,17 @@ function checkTalk({ url, subprotocol, reply = "echo", headers = {}, message, sc
   const hasOwnRequests = script !== undefined && (typeof script === "string" || script.request !== undefined);
   if (message !== undefined && reply !== "order" && !/\{(id|n)\}/.test(message) && !hasOwnRequests)
     refuse(
-      "message must contain {id} or {n}, so that its reply can be told from others; or use reply 'order'.",
+      "`message` must contain {id} or {n}, so that its reply can be told from others; or use `reply` order.",
     );
 }
 
 function checkUrl(url: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined;
   if (parsed === undefined || (parsed.protocol !== "ws:" && parsed.protocol !== "wss:"))
-    refuse(`url must begin with ws:// or wss://; it was ${show(url)}.`);
+    refuse(`\`url\` must begin with ws:// or wss://; it was ${show(url)}.`);
   try {
     decodeURIComponent(parsed.username + parsed.password);
   } catch {
-    refuse("url must have its name and password percent-encoded.");
+    refuse("`url` must have its name and password percent-encoded.");
   }
 }

@@ -56,7 +56,7 @@ const OURS = new Set(["EMFILE", "ENFILE", "EADDRNOTAVAIL", "ENOBUFS"]);
 function noMoreSockets(code: string, number: number): DrillError {
   return new DrillError(
     "LASTCALL_DRILL_START",
-    `The system gives the drill no socket for connection ${number} (${code}). Raise its limit (ulimit -n), or lower --connections.`,
+    `The system gives the drill no socket for connection ${number} (${code}). Raise its limit (ulimit -n), or lower \`connections\`.`,
   );
 }
 
@@ -243,7 +243,7 @@ export class Crowd {
 function closedEarly({ code, reason }: { code: number; reason: string }): DrillError {
   return new DrillError(
     "LASTCALL_DRILL_START",
-    `The server closed every connection before a request could be sent (Close ${code}${reason === "" ? "" : `: ${reason}`}). Give what it asks for (--header, --subprotocol, --open).`,
+    `The server closed every connection before a request could be sent (Close ${code}${reason === "" ? "" : `: ${reason}`}). Give what it asks for (\`headers\`, \`subprotocol\`, \`open\`).`,
   );
 }
 
@@ -251,6 +251,6 @@ function closedEarly({ code, reason }: { code: number; reason: string }): DrillE
 function noAck(waiting: number, patience: number): DrillError {
   return new DrillError(
     "LASTCALL_DRILL_START",
-    `${count(waiting, "connection")} waited ${patience / 1_000} s for a message after which requests may be sent, and none that came was that. Is --open-ack (or the script's ack) what the server says?`,
+    `${count(waiting, "connection")} waited ${patience / 1_000} s for a message after which requests may be sent, and none that came was that. Is \`openAck\` (or the script's ack) what the server says?`,
   );
 }

@@ -15,7 +15,10 @@ export type DrillErrorCode =
   | "LASTCALL_DRILL_SCRIPT"
   | "LASTCALL_DRILL_EFFECTS";
 
-/** The drill itself could not run. The message says what, why, and what to do, in one line. */
+/**
+ * The drill itself could not run. The message says what, why, and what to do, in one line. Options stand in it as
+ * `DrillOptions` names them, in backquotes: the command line puts its flags in their place.
+ */
 export class DrillError extends Error {
   override readonly name = "DrillError";
   /** A stable name for the kind of error. */

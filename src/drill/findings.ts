@@ -95,7 +95,7 @@ function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly Conn
   const requests = connections.flatMap((connection) => connection.requests);
   const others = connections.reduce((sum, { otherMessages }) => sum + otherMessages, 0);
   if (others > 0 && requests.length > 0 && requests.every(({ replies }) => replies.length === 0)) {
-    const text = `The server sent ${count(others, "message")} of which none was recognised as a reply: look at --reply, or at the script's match.`;
+    const text = `The server sent ${count(others, "message")} of which none was recognised as a reply: look at \`reply\`, or at the script's match.`;
     remarks.push({ kind: "unrecognised", text, count: others });
   }
   if (signalAt === undefined) return remarks;
@@ -105,7 +105,7 @@ function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly Conn
   );
   if (!atStake && requests.length > 0) {
     const text =
-      "Every request was answered before the signal, so nothing was at stake. A smaller --signal-after, slower work, or the profiles stream and closed-loop with more --requests show more.";
+      "Every request was answered before the signal, so nothing was at stake. A smaller `signalAfter`, slower work, or the profiles stream and closed-loop with more `requests` show more.";
     remarks.push({ kind: "nothing at stake", text, count: 1 });
   }
   const torn = connections.filter(

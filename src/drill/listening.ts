@@ -153,16 +153,16 @@ async function explain(
   const where = addressOf(target);
   if (answer === "ECONNREFUSED") {
     const said = await lastWords();
-    return `Nothing listens at ${where}${patience > 0 ? ` after ${patience / 1_000} s` : ""}. Does the server listen on the port in PORT, or on another one (--url)? ${said}`;
+    return `Nothing listens at ${where}${patience > 0 ? ` after ${patience / 1_000} s` : ""}. Does the server listen on the port in PORT, or on another one (\`url\`)? ${said}`;
   }
   if (answer === "no answer") {
     return `${where} accepts connections but does not answer a WebSocket handshake. Is it a WebSocket server, and the right port?`;
   }
   if (answer.startsWith("HTTP ")) {
-    return `${where} answered the WebSocket handshake with ${answer}. Give the right path (--url), or what it asks for (--header, --subprotocol).`;
+    return `${where} answered the WebSocket handshake with ${answer}. Give the right path (\`url\`), or what it asks for (\`headers\`, \`subprotocol\`).`;
   }
   if (/CERT|SIGNED|SIGNATURE|ALTNAME/.test(answer)) {
-    return `${where} has a certificate that is not trusted (${answer}). Give --insecure if that is meant.`;
+    return `${where} has a certificate that is not trusted (${answer}). Give \`insecure\` if that is meant.`;
   }
   return `${where} is no WebSocket server that the drill can talk to: ${answer}.`;
 }

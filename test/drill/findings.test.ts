@@ -335,7 +335,7 @@ describe("of what a run can show", () => {
   it("that nothing was at stake is told, when every request was answered before the signal", () => {
     const [remark] = told({ conversations: [conversation({ requests: [early] })] }).remarks;
     expect(remark).toMatch(
-      /^nothing at stake: Every request was answered before the signal, so nothing was at stake\. A smaller --signal-after/,
+      /^nothing at stake: Every request was answered before the signal, so nothing was at stake\. A smaller `signalAfter`/,
     );
     for (const atStake of [request(2, { replies: [70] }), request(2, { sentAt: 60, replies: [70] })]) {
       expect(told({ conversations: [conversation({ requests: [early, atStake] })] }).remarks).toEqual([]);
@@ -364,7 +364,7 @@ describe("of what a run can show", () => {
   it("messages of which none was recognised as a reply are told", () => {
     const deaf = conversation({ requests: [request(1, {})], otherMessages: 3 });
     expect(told({ conversations: [deaf] }).remarks).toEqual([
-      "unrecognised: The server sent 3 messages of which none was recognised as a reply: look at --reply, or at the script's match.",
+      "unrecognised: The server sent 3 messages of which none was recognised as a reply: look at `reply`, or at the script's match.",
     ]);
   });
 

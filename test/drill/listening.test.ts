@@ -141,7 +141,7 @@ describe("a port on which nobody listens", () => {
     const began = performance.now();
     const lastWords = async () => "It printed: port in use";
     expect(await refusal(knock(port, { patience: 300, lastWords }))).toBe(
-      `Nothing listens at ws://127.0.0.1:${port}/ after 0.3 s. Does the server listen on the port in PORT, or on another one (--url)? It printed: port in use`,
+      `Nothing listens at ws://127.0.0.1:${port}/ after 0.3 s. Does the server listen on the port in PORT, or on another one (\`url\`)? It printed: port in use`,
     );
     expect(performance.now() - began).toBeGreaterThanOrEqual(300);
   });
@@ -151,7 +151,7 @@ describe("a port on which nobody listens", () => {
     const url = `ws://127.0.0.1:${port}/chat?token=secret`;
     const lastWords = async () => "";
     expect(await refusal(knock(port, { patience: 0, lastWords }, { url }))).toBe(
-      `Nothing listens at ws://127.0.0.1:${port}/chat. Does the server listen on the port in PORT, or on another one (--url)?`,
+      `Nothing listens at ws://127.0.0.1:${port}/chat. Does the server listen on the port in PORT, or on another one (\`url\`)?`,
     );
   });
 });
@@ -163,7 +163,7 @@ describe("a server that is none of WebSocket", () => {
       peer.socket.end("HTTP/1.1 404 Not Found\r\n\r\n");
     });
     expect(await refusal(knock(server.port))).toBe(
-      `ws://127.0.0.1:${server.port}/ answered the WebSocket handshake with HTTP 404. Give the right path (--url), or what it asks for (--header, --subprotocol).`,
+      `ws://127.0.0.1:${server.port}/ answered the WebSocket handshake with HTTP 404. Give the right path (\`url\`), or what it asks for (\`headers\`, \`subprotocol\`).`,
     );
     expect(server.peers).toHaveLength(1);
   });
@@ -208,7 +208,7 @@ describe("a server that is none of WebSocket", () => {
     const server = await rawServer(selfSignedCertificate());
     const url = `wss://localhost:${server.port}/`;
     expect(await refusal(knock(server.port, {}, { url }))).toMatch(
-      /^wss:\/\/localhost:\d+\/ has a certificate that is not trusted \(\w*SELF_SIGNED\w*\)\. Give --insecure if that is meant\.$/,
+      /^wss:\/\/localhost:\d+\/ has a certificate that is not trusted \(\w*SELF_SIGNED\w*\)\. Give `insecure` if that is meant\.$/,
     );
   });
 });

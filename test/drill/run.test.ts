@@ -43,7 +43,7 @@ describe("a run begins", () => {
     await expect(drill(options)).rejects.toMatchObject({
       code: "LASTCALL_DRILL_START",
       message:
-        "2 connections waited 0.3 s for a message after which requests may be sent, and none that came was that. Is --open-ack (or the script's ack) what the server says?",
+        "2 connections waited 0.3 s for a message after which requests may be sent, and none that came was that. Is `openAck` (or the script's ack) what the server says?",
     });
     expect(performance.now() - began).toBeLessThan(bound(1_500));
   });
@@ -66,7 +66,7 @@ describe("a run does not begin", () => {
     await expect(drill({ ...small, url, stop: () => expect.unreachable() })).rejects.toMatchObject({
       code: "LASTCALL_DRILL_START",
       message:
-        "The server closed every connection before a request could be sent (Close 1008: who are you). Give what it asks for (--header, --subprotocol, --open).",
+        "The server closed every connection before a request could be sent (Close 1008: who are you). Give what it asks for (`headers`, `subprotocol`, `open`).",
     });
   });
 });
