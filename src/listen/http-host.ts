@@ -14,6 +14,7 @@ import { Doorway } from "./doorway.js";
 import { Http1Handshake } from "./http1-handshake.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { NOTHING_HERE, Refusals } from "./refusal.js";
+import { headOf } from "./request-head.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
 
 /** One server's share of an HTTP server: the upgrades to its path. */
@@ -206,7 +207,7 @@ class HttpHost {
       claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
     } else if (this.#server.listenerCount("upgrade") === 1) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
-      this.#refusals.refuse(socket, NOTHING_HERE);
+      this.#refusals.refuse(socket, NOTHING_HERE, headOf(request));
     }
   };
 
