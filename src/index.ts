@@ -20,7 +20,7 @@ export type {
   Verdict,
 } from "./listen/options.js";
 export type { CompressionOptions } from "./listen/compression-offer.js";
-export type { UpgradeEvent } from "./listen/refusal.js";
+export type { UpgradeEvent } from "./listen/diagnostics.js";
 export {
   ConnectionGoneError,
   InvalidOptionError,

@@ -1,5 +1,6 @@
 /** Checks of what a caller gives: what is not allowed fails at once, with what was given and what is allowed. */
 import { InvalidOptionError } from "./errors.js";
+import { nearest } from "./nearest.js";
 
 /**
  * A given object without the entries that are undefined: those mean the default.
@@ -12,16 +13,27 @@ export function record(name: string, given: unknown, allowed = "an object"): Rec
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-/** @throws {@link InvalidOptionError} for an entry that has none of these names: a misspelt option must not be silent. */
-export function refuseUnknown(prefix: string, given: object, names: readonly string[]): void {
+/**
+ * Refuses entries that have none of these names: a misspelt option must not be silent.
+ * @param elsewhere Names with their prefixes that do not belong here, but which somebody may have put here.
+ * @throws {@link InvalidOptionError}
+ */
+export function refuseUnknown(
+  prefix: string,
+  given: object,
+  names: readonly string[],
+  elsewhere: readonly string[] = [],
+): void {
   for (const name of Object.keys(given)) {
-    if (!names.includes(name)) {
-      throw new InvalidOptionError(
-        prefix + name,
-        (given as Record<string, unknown>)[name],
-        `left out, since there is no such option; there are: ${names.join(", ")}`,
-      );
-    }
+    if (names.includes(name)) continue;
+    const misplaced = elsewhere.find((other) => other.endsWith(`.${name}`));
+    const meant = misplaced ?? nearest(name, names);
+    const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
+    throw new InvalidOptionError(
+      prefix + name,
+      (given as Record<string, unknown>)[name],
+      `left out, since there is no such option${hint}; there are: ${names.join(", ")}`,
+    );
   }
 }
 

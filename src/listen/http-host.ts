@@ -16,6 +16,7 @@ import { Http1Handshake } from "./http1-handshake.js";
 import { Http2Sessions, isHttp2Server, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import { NOTHING_HERE, Refusals } from "./refusal.js";
+import { headOf } from "./request-head.js";
 import {
   afterAllListeners,
   hideFromOthers,
@@ -259,7 +260,7 @@ class HttpHost {
     const acceptedAt = this.#doorway.leave(socket) ?? now();
     if (claim === undefined) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
-      this.#refusals.refuse(socket, NOTHING_HERE);
+      this.#refusals.refuse(socket, NOTHING_HERE, headOf(request));
       return;
     }
     // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.

@@ -55,6 +55,6 @@ export class Http1Handshake implements OpeningHandshake {
   }
 
   refuse(refusal: Refusal): void {
-    this.#refusals.refuse(this.stream, refusal);
+    this.#refusals.refuse(this.stream, refusal, this.head);
   }
 }

@@ -1,15 +1,9 @@
 /** How a socket is told over HTTP that it is not let in. */
 import { STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { Publisher } from "../base/diagnostics.js";
-
-/** Published on `lastcall:upgrade` when a handshake is refused. */
-export interface UpgradeEvent {
-  event: "refused";
-  status: number;
-}
-
-const upgradeEvents = new Publisher<UpgradeEvent>("upgrade");
+import type { RequestHead } from "../wire/handshake.js";
+import { askedFor, upgradeEvents } from "./diagnostics.js";
 
 /** Why somebody is not let in, as an HTTP answer. */
 export interface Refusal {
@@ -48,10 +42,14 @@ export class Refusals {
   /**
    * Answers with a status and a sentence, then ends the socket. What the client still sends is read and dropped: with
    * unread input the kernel would answer with a reset, which destroys the answer (RFC 1122 §4.2.2.13).
+   * @param request What was asked for, if it was read; for whoever watches.
    */
-  refuse(socket: Duplex, { status, message, headers = {} }: Refusal): void {
+  refuse(socket: Duplex, { status, message, headers = {} }: Refusal, request?: RequestHead): void {
     if (socket.destroyed || socket.writableEnded) return;
-    upgradeEvents.publish(() => ({ event: "refused", status }));
+    upgradeEvents.publish(() => {
+      const { remoteAddress = "" } = socket as Partial<Socket>;
+      return { event: "refused", status, reason: message, remoteAddress, ...askedFor(request) };
+    });
     socket.on("error", () => {}); // its 'close' follows
     socket.end(responseOf(status, message, headers));
     socket.resume();

@@ -211,10 +211,11 @@ export class SocketListener implements Listener {
       this.#owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, refusals));
     });
     http.on("request", (request) => {
-      const refusal = readHandshake(headOf(request));
+      const head = headOf(request);
+      const refusal = readHandshake(head);
       // Not through Node's response: it destroys the socket with whatever the client still sends unread.
       request.resume();
-      refusals.refuse(request.socket, "status" in refusal ? refusal : NO_UPGRADE);
+      refusals.refuse(request.socket, "status" in refusal ? refusal : NO_UPGRADE, head);
     });
     http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
       refusals.refuse(socket, error.code === "HPE_HEADER_OVERFLOW" ? HEAD_TOO_LARGE : NOT_HTTP);

@@ -5,6 +5,7 @@ import type { Guest } from "../connection/connection.js";
 import type { Accepted } from "../connection/endpoint.js";
 import { hostOf, isSameHost, normalizeOrigin, pathOf, type RequestHead } from "../wire/handshake.js";
 import type { Agreement } from "./compression-offer.js";
+import { askedFor, upgradeEvents } from "./diagnostics.js";
 import { EarlyBytes } from "./early-bytes.js";
 import type { Offer, OpeningHandshake } from "./opening-handshake.js";
 import type { UpgradeOptions, Verdict } from "./options.js";
@@ -179,6 +180,10 @@ export class Upgrades<Principal> {
     }
     if (!stream.writable) return;
     handshake.accept(protocol, agreed?.header);
+    if (protocol === undefined && offer.protocols.length > 0) {
+      const offered = offer.protocols;
+      upgradeEvents.publish(() => ({ event: "no subprotocol", offered, remoteAddress, ...askedFor(head) }));
+    }
     // From here on the connection listens.
     stream.off("error", ignoreError);
     this.#owner.open(

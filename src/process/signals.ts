@@ -32,7 +32,7 @@ const REPEAT_WINDOW = 1_000;
 export function terminationSignals(options: TerminationSignalsOptions = {}): TerminationSignals {
   knownOptions(options, ["signals"]);
   const { signals = ["SIGTERM", "SIGINT"] } = options;
-  if (!Array.isArray(signals))
+  if (!Array.isArray(signals) || signals.length === 0)
     throw new InvalidOptionError("signals", signals, "a list of names such as SIGTERM");
   const shutdown = new AbortController();
   const close = new AbortController();

@@ -8,6 +8,7 @@ import { drainDefaults, layDrainOptions, type DrainOptions } from "../drain/opti
 import { CompressionNegotiator, WINDOW_BITS, type CompressionOptions } from "../listen/compression-offer.js";
 import type { ProtocolChoice } from "../listen/options.js";
 import { isProtocolName, normalizeOrigin } from "../wire/handshake.js";
+import { warnIfDoubtful } from "./doubtful-values.js";
 import { defaults, type ResolvedOptions, type ServerOptions } from "./options.js";
 
 type Check = (name: string, value: unknown) => void;
@@ -18,6 +19,7 @@ function numberFrom(minimum: number, maximum: number, allowed: string, whole = f
     if (!fits || (whole && value !== Infinity && !Number.isInteger(value))) {
       throw new InvalidOptionError(name, value, allowed);
     }
+    warnIfDoubtful(name, value);
   };
 }
 
@@ -77,18 +79,24 @@ const drainChecks: Record<string, Check> = {
   reason: checkCloseReason,
 };
 
+/** Options of groups: who writes them without their group is told so. */
+const NESTED = Object.entries({
+  drain: drainDefaults,
+  heartbeat: defaults.heartbeat,
+  inboxLimit: defaults.inboxLimit,
+  compression: defaults.compression,
+}).flatMap(([outer, options]) => Object.keys(options).map((name) => `${outer}.${name}`));
+
 /**
  * Checks the options of a server and completes them.
  * @throws {@link InvalidOptionError}
  */
 export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}): ResolvedOptions<Principal> {
   const known = record("The options", given);
-  refuseUnknown("", known, Object.keys(defaults));
+  refuseUnknown("", known, Object.keys(defaults), NESTED);
   const options = { ...defaults, ...known } as Required<ServerOptions<Principal>>;
 
-  if (options.path !== undefined && !(typeof options.path === "string" && /^\/[^?#]*$/.test(options.path))) {
-    throw new InvalidOptionError("path", options.path, "a path that begins with '/', without a query");
-  }
+  checkPath(options.path);
   for (const [name, check] of Object.entries(numberChecks)) {
     check(name, options[name as keyof typeof options]);
   }
@@ -114,7 +122,13 @@ export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}):
     handshakeTimeout: options.handshakeTimeout!,
     heartbeat:
       options.heartbeat !== false &&
-      group("heartbeat", options.heartbeat, defaults.heartbeat, heartbeatChecks),
+      group(
+        "heartbeat",
+        options.heartbeat,
+        defaults.heartbeat,
+        heartbeatChecks,
+        "an object, or false for none",
+      ),
     closeReplyTimeout: options.closeReplyTimeout!,
     goneTimeout: options.goneTimeout!,
     compression: resolveCompression(known["compression"], options.maxPayload!),
@@ -141,16 +155,26 @@ export function checkDrainOptions(given: Partial<DrainOptions>, prefix = ""): Pa
 
 /**
  * Completes checked options of a drain.
- * @throws {@link InvalidOptionError} when times cannot fit: a lame duck that lasts to the deadline leaves nobody served.
+ * @param now Those of them that are given now, and not of the server: they must fit each other.
+ * @throws {@link InvalidOptionError} when times cannot fit: a lame duck that lasts to the deadline leaves nobody served,
+ *   and a last call behind it is none.
  */
-export function completeDrainOptions(known: Partial<DrainOptions>, prefix = ""): DrainOptions {
+export function completeDrainOptions(
+  known: Partial<DrainOptions>,
+  prefix = "",
+  now: Partial<DrainOptions> = known,
+): DrainOptions {
   const options = layDrainOptions(known, drainDefaults);
-  if (options.lameDuck < options.deadline) return options;
-  throw new InvalidOptionError(
-    `${prefix}lameDuck`,
-    options.lameDuck,
-    `below the deadline of ${options.deadline} ms`,
-  );
+  const { deadline, lameDuck } = options;
+  if (lameDuck >= deadline) {
+    throw new InvalidOptionError(`${prefix}lameDuck`, lameDuck, `below the deadline of ${deadline} ms`);
+  }
+  const { lastCall } = now;
+  if (lastCall !== undefined && lastCall !== Infinity && lastCall > deadline) {
+    const allowed = `at most the deadline of ${deadline} ms, or Infinity for no last call`;
+    throw new InvalidOptionError(`${prefix}lastCall`, lastCall, allowed);
+  }
+  return options;
 }
 
 function group<Group extends object>(
@@ -164,6 +188,21 @@ function group<Group extends object>(
   refuseUnknown(`${name}.`, known, Object.keys(checks));
   for (const [key, value] of Object.entries(known)) checks[key]!(`${name}.${key}`, value);
   return { ...under, ...known };
+}
+
+/** One fixed path, as requests have it: anything else would match nothing, and get everybody a 404. */
+function checkPath(path: unknown): void {
+  if (path === undefined) return;
+  if (typeof path !== "string" || !/^\/[^?#]*$/.test(path)) {
+    throw new InvalidOptionError("path", path, "a path that begins with '/', without a query");
+  }
+  if (/\/:|\*/.test(path)) {
+    const allowed = "one path, not a pattern; for several, leave it out and look at the request's url";
+    throw new InvalidOptionError("path", path, allowed);
+  }
+  if (!/^[!-~]+$/.test(path)) {
+    throw new InvalidOptionError("path", path, `as requests have it, percent-encoded: "${encodeURI(path)}"`);
+  }
 }
 
 function checkBoolean(name: string, value: unknown): void {
@@ -197,13 +236,16 @@ function checkProtocols(protocols: unknown): readonly string[] | ProtocolChoice 
   );
 }
 
+const ORIGINS = 'a list of origins such as https://example.com, each in full, or "*" for all';
+
 function checkOrigins(origins: unknown): readonly string[] | "*" | undefined {
   if (origins === undefined || origins === "*") return origins;
   if (!Array.isArray(origins)) throw new InvalidOptionError("origins", origins, 'a list of origins or "*"');
   return origins.map((origin) => {
     const normalized = typeof origin === "string" ? normalizeOrigin(origin) : undefined;
-    if (normalized === undefined) {
-      throw new InvalidOptionError("origins", origin, "a list of origins such as https://example.com");
+    // An origin is that of a page: it has no pattern, and no page comes from a WebSocket.
+    if (normalized === undefined || normalized.includes("*") || /^wss?:/.test(normalized)) {
+      throw new InvalidOptionError("origins", origin, ORIGINS);
     }
     return normalized;
   });

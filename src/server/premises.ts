@@ -130,7 +130,9 @@ export class Premises<Taker extends Consumer, Principal>
         this.#shutdown.hasten(known);
         return this.#shutdown.report;
       }
-      const shutdown = this.#beginShutdown(completeDrainOptions({ ...this.options.givenDrain, ...known }));
+      const shutdown = this.#beginShutdown(
+        completeDrainOptions({ ...this.options.givenDrain, ...known }, "", known),
+      );
       shutdown.begin();
       return shutdown.report;
     } catch (error) {

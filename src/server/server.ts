@@ -150,7 +150,9 @@ class LastcallServer<Principal>
   listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
   listen(target: ListenOptions & { path: string }): Promise<string>;
   listen(target: ListenTarget): Promise<AddressInfo | string>;
-  listen(target: ListenTarget): Promise<AddressInfo | string> {
+  listen(target: ListenTarget, ...rest: unknown[]): Promise<AddressInfo | string> {
+    // As in `node:net`: a callback would never be called, and a host would be every address.
+    if (rest.length > 0) return Promise.reject(tooManyArguments(rest[0]));
     return this.#premises.listen(target);
   }
 
@@ -250,6 +252,12 @@ class LastcallServer<Principal>
       this.#unheard.tell(own, "An error in onError itself");
     }
   }
+}
+
+function tooManyArguments(second: unknown): InvalidOptionError {
+  const allowed =
+    "left out: a host goes into { port, host }, and listen() returns a promise instead of calling back";
+  return new InvalidOptionError("The second argument of listen()", second, allowed);
 }
 
 function checkSignals(given: StopSignals): StopSignals {

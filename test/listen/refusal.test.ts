@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { CLOSING, Refusals, unavailable, type Refusal } from "../../src/listen/refusal.js";
+import { CLOSING, NOTHING_HERE, Refusals, unavailable, type Refusal } from "../../src/listen/refusal.js";
 import { MemorySocket } from "../tools/memory-socket.js";
 
 /** A refused socket, and how often it was told that one is gone. */
@@ -73,19 +73,39 @@ describe("a refusal", () => {
     expect(socket.readableLength).toBe(0);
   });
 
-  test("is published with its status, once for each socket that was open still", async () => {
+  test("is published with its status, its reason and what was asked for, once for each socket that was open still", async () => {
     const events: unknown[] = [];
     const listener = (event: unknown): void => void events.push(event);
     subscribe("lastcall:upgrade", listener);
     onTestFinished(() => void unsubscribe("lastcall:upgrade", listener));
     const { refusals, socket } = refused(unavailable(CLOSING));
+    const head = {
+      method: "GET",
+      url: "/chat?room=1",
+      httpVersion: "1.1",
+      headers: { origin: "http://a.example" },
+    };
     refusals.refuse(socket, { status: 404, message: "" });
     const gone = new MemorySocket();
     gone.destroy();
     refusals.refuse(gone, { status: 404, message: "" });
     expect(refusals.open).toBe(1);
+    const other = Object.assign(new MemorySocket(), { remoteAddress: "192.0.2.7" });
+    refusals.refuse(other, NOTHING_HERE, head);
+    other.destroy();
     socket.destroy();
-    expect(events).toEqual([{ event: "refused", status: 503 }]);
+    const nothing = { url: undefined, origin: undefined };
+    expect(events).toEqual([
+      { event: "refused", status: 503, reason: CLOSING, remoteAddress: "", ...nothing },
+      {
+        event: "refused",
+        status: 404,
+        reason: NOTHING_HERE.message,
+        remoteAddress: "192.0.2.7",
+        url: "/chat?room=1",
+        origin: "http://a.example",
+      },
+    ]);
     await closed(socket);
   });
 });

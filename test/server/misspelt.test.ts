@@ -34,8 +34,20 @@ it("refuses to make a handler of what is no function", () => {
   expect(() => each(undefined as never)).toThrow(/must be a function; it was undefined/);
 });
 
-it("refuses signals that are no list", () => {
-  expect(() => terminationSignals({ signals: "SIGTERM" as never })).toThrow(/a list of names/);
+it("refuses signals that are no list, or an empty one: nothing would be heard", () => {
+  for (const signals of ["SIGTERM" as never, []]) {
+    expect(() => terminationSignals({ signals })).toThrow(/a list of names/);
+  }
+});
+
+it.each([
+  ["a callback", () => {}, /a promise instead of calling back; it was a function/],
+  ["a host", "127.0.0.1", /a host goes into { port, host }.*; it was "127.0.0.1"/],
+])("refuses to listen with %s behind the port, as node:net takes it", async (_, second, message) => {
+  const server = createServer(() => {});
+  const listen = server.listen.bind(server) as (...given: unknown[]) => Promise<unknown>;
+  await expect(listen(0, second)).rejects.toThrow(message);
+  expect(server.address()).toBe(null);
 });
 
 it.each([

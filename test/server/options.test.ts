@@ -32,6 +32,10 @@ interface Bad {
 const bad: readonly Bad[] = [
   { option: "path", given: "chat", shown: '"chat"', allowed: "begins with '/'" },
   { option: "path", given: "/chat?room=1", shown: '"/chat?room=1"', allowed: "without a query" },
+  { option: "path", given: "/room/:id", shown: '"/room/:id"', allowed: "one path, not a pattern" },
+  { option: "path", given: "/chat/*", shown: '"/chat/*"', allowed: "look at the request's url" },
+  { option: "path", given: "/räume", shown: '"/räume"', allowed: 'percent-encoded: "/r%C3%A4ume"' },
+  { option: "path", given: "/a b", shown: '"/a b"', allowed: 'percent-encoded: "/a%20b"' },
   { option: "path", given: 7, shown: "7", allowed: "a path" },
   { option: "protocols", given: "chat", shown: '"chat"', allowed: "a list" },
   { option: "protocols", given: ["chat room"], shown: "an array of 1", allowed: "HTTP tokens" },
@@ -44,6 +48,18 @@ const bad: readonly Bad[] = [
   },
   { option: "origins", given: ["app.example"], shown: '"app.example"', allowed: "such as https://" },
   { option: "origins", given: ["*"], shown: '"*"', allowed: "such as https://" },
+  {
+    option: "origins",
+    given: ["https://*.example.com"],
+    shown: '"https://*.example.com"',
+    allowed: "each in full",
+  },
+  {
+    option: "origins",
+    given: ["wss://app.example"],
+    shown: '"wss://app.example"',
+    allowed: "such as https://",
+  },
   { option: "origins", given: [/./], shown: "an object (RegExp)", allowed: "such as https://" },
   { option: "authenticate", given: true, shown: "true", allowed: "a function" },
   { option: "onError", given: "log", shown: '"log"', allowed: "a function" },
@@ -70,7 +86,7 @@ const bad: readonly Bad[] = [
     allowed: "milliseconds from 0 to 2147483647",
   },
   { option: "goneTimeout", given: "30s", shown: '"30s"', allowed: "milliseconds from 0" },
-  { option: "heartbeat", given: true, shown: "true", allowed: "an object" },
+  { option: "heartbeat", given: true, shown: "true", allowed: "an object, or false for none" },
   { option: "heartbeat", given: [], shown: "an array of 0", allowed: "an object" },
   { option: "heartbeat.interval", given: 0, shown: "0", allowed: "milliseconds from 1" },
   { option: "heartbeat.timeout", given: "soon", shown: '"soon"', allowed: "milliseconds from 1" },
@@ -102,6 +118,24 @@ const bad: readonly Bad[] = [
     allowed: "at most 123 bytes",
   },
   { option: "drain.reason", given: 1012, shown: "1012", allowed: "a string" },
+  {
+    option: "deadline",
+    given: 5000,
+    shown: "5000",
+    allowed: "no such option (did you mean drain.deadline?); there are: path",
+  },
+  {
+    option: "maxPayLoad",
+    given: 5000,
+    shown: "5000",
+    allowed: "no such option (did you mean maxPayload?); there are: path",
+  },
+  {
+    option: "drain.lastcall",
+    given: 5000,
+    shown: "5000",
+    allowed: "no such option (did you mean lastCall?); there are: deadline",
+  },
   { option: "drain.timeout", given: 1, shown: "1", allowed: "no such option; there are: deadline, lastCall" },
   {
     option: "perMessageDeflate",
@@ -240,6 +274,16 @@ describe("the times of a drain", () => {
     });
   });
 
+  test.for([{ lastCall: 1001, deadline: 1000 }, { lastCall: drainDefaults.deadline + 1 }])(
+    "%j is refused: there would be no last call",
+    (given) => {
+      expect(thrownBy(() => make({ drain: given }))).toMatchObject({
+        option: "drain.lastCall",
+        message: expect.stringMatching(/at most the deadline of \d+ ms, or Infinity/) as string,
+      });
+    },
+  );
+
   test("a lame duck just below the deadline is accepted", () => {
     expect(fitted({ lameDuck: 999, deadline: 1000 }).lameDuck).toBe(999);
   });
@@ -251,7 +295,10 @@ describe("the times of a drain", () => {
   });
 
   test("what reaches past the deadline or last call is clamped: it means 'until then'", () => {
-    expect(fitted({ deadline: 1000, lastCall: 5000 }).lastCall).toBe(1000);
+    // Of the server, under a nearer deadline of the call.
+    expect(completeDrainOptions({ deadline: 1000, lastCall: 5000 }, "", { deadline: 1000 }).lastCall).toBe(
+      1000,
+    );
     expect(fitted({ deadline: 1000, lastCall: Infinity }).lastCall).toBe(1000);
     expect(fitted({ deadline: 1000, patience: 5000 }).patience).toBe(800);
     expect(fitted({ deadline: 1000 })).toMatchObject({ patience: 800, handshakeGrace: 1000 });
