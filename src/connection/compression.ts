@@ -20,6 +20,10 @@ export interface PerMessageDeflate {
   cleanup(): void;
 }
 
+/** Memory that may stay with what was inflated last; zlib keeps more than that for itself. */
+const SMALL = 16 * 1024;
+const NOTHING = Buffer.alloc(0);
+
 /** Compression as it was agreed on with one client. */
 export class Compression {
   /** Messages of fewer bytes are not compressed. */
@@ -27,6 +31,9 @@ export class Compression {
   readonly #perMessageDeflate: PerMessageDeflate;
   readonly #maxPayload: number;
   #running = 0;
+  #inflating = false;
+  /** What to inflate when `ws` has let go of the message before. */
+  #next: (() => void) | undefined;
   /** Whether zlib has to keep anything while it has nothing to do. */
   #remembers: boolean;
 
@@ -52,12 +59,43 @@ export class Compression {
 
   /** Inflates a message, and checks text for UTF-8. One at a time, in their order. */
   inflate(payload: Buffer, isText: boolean, onDone: (message: Buffer | Violation) => void): void {
-    this.#running++;
-    this.#perMessageDeflate.decompress(payload, true, (error, message) => {
-      this.#end();
+    if (this.#inflating) {
+      this.#next = () => this.inflate(payload, isText, onDone);
+      return;
+    }
+    const memory = payload.buffer.byteLength;
+    this.#decompress(payload, true, (error, message) => {
       if (error !== null) onDone(this.#violationOf(error));
       else if (!isText || isUtf8(message)) onDone(message);
       else onDone({ violated: CloseCode.invalidPayload, explanation: "a text message that is not UTF-8" });
+      if (memory > SMALL) this.#letGo();
+    });
+  }
+
+  #decompress(
+    data: Buffer,
+    final: boolean,
+    onDone: (error: NodeJS.ErrnoException | null, message: Buffer) => void,
+  ): void {
+    this.#running++;
+    this.#inflating = true;
+    this.#perMessageDeflate.decompress(data, final, (error, message) => {
+      this.#inflating = false;
+      this.#end();
+      onDone(error, message);
+    });
+  }
+
+  /**
+   * `ws` keeps its last callback and all that this has in reach, the message among it, until the next one comes. So
+   * where none does, it gets a piece of nothing to inflate.
+   */
+  #letGo(): void {
+    if (!this.#remembers || this.#inflating) return;
+    this.#decompress(NOTHING, false, () => {
+      const next = this.#next;
+      this.#next = undefined;
+      next?.();
     });
   }
 

@@ -57,6 +57,14 @@ await other.closed;
 assert.deepEqual([reader.messages, other.messages], [["the shop closes at ten"], []]);`,
   },
   {
+    marker: "while (await serveNext())",
+    before: `${lastcall}\nconst { work } = drive;`,
+    after: `${listen}
+assert.deepEqual(await drive.converse(port, ["one", "two"]), ["done: one", "done: two"]);
+const report = await server.shutdown();
+assert.equal(report.outcome, "clean");`,
+  },
+  {
     marker: "compression: {",
     before: `${lastcall}
 const handler = async (connection) => {
