@@ -56,8 +56,8 @@ describe("an idle connection", () => {
   ];
   it.each(kinds)("keeps nothing after $kind", async ({ message, fragments, compressed }) => {
     const { buffers, heap } = await heldAfter("each", message, fragments, compressed);
-    // A buffer of 16 KiB for each direction is zlib's; one such message more may stay with it.
-    expect(buffers).toBeLessThan(compressed ? 50 * KIB : 8 * KIB);
+    // A buffer of 16 KiB for each direction is zlib's; from Node 24 on each may be a part of 64 that it keeps alive.
+    expect(buffers).toBeLessThan(compressed ? 160 * KIB : 8 * KIB);
     // The connections themselves, and what the code has made of itself meanwhile.
     expect(heap).toBeLessThan(150 * KIB);
   });
@@ -104,7 +104,7 @@ describe("inflating", () => {
     deflate.finish();
     // The message is there, and a piece of nothing on its way.
     expect([done, deflate.jobs]).toEqual([["102409"], 1]);
-    inflate(Buffer.from("next"));
+    inflate(Buffer.alloc(4, "next"));
     expect([done, deflate.jobs]).toEqual([["102409"], 1]);
     deflate.finish();
     deflate.finish();
@@ -113,7 +113,7 @@ describe("inflating", () => {
 
   it("needs no piece of nothing where another message follows, or zlib's memory is given back", () => {
     const { deflate, compression } = heldCompression();
-    compression.inflate(LARGE, false, () => compression.inflate(Buffer.from("next"), false, () => {}));
+    compression.inflate(LARGE, false, () => compression.inflate(Buffer.alloc(4, "next"), false, () => {}));
     deflate.finish();
     expect(deflate.jobs).toBe(1);
     deflate.finish();
