@@ -8,7 +8,7 @@ import { effort } from "./test/tools/effort.js";
 const TIMELESS = [
   "test/base/**",
   "test/cli/**",
-  "test/connection/!(back-pressure|compression-drain|connection|lingering|work).test.ts",
+  "test/connection/!(back-pressure|causes|compression-drain|connection|gone-peers|lingering|work).test.ts",
   "test/docs/**",
   "test/drain/**",
   "test/drill/!(bad-input|client|fair|listening|run).test.ts",
