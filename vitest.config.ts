@@ -4,7 +4,7 @@ import { effort } from "./test/tools/effort.js";
 /** What judges no time and forks no process: files that may share one, since a process of its own takes longer. */
 const LIGHT = [
   "test/base/**",
-  "test/connection/!(back-pressure|compression-drain|connection|lingering|work).test.ts",
+  "test/connection/!(back-pressure|causes|compression-drain|connection|gone-peers|lingering|work).test.ts",
   "test/drain/**",
   "test/drill/{account,check,conversation,delay,dialect,findings,handshake,options}.test.ts",
   "test/drill/{profiles,random,sentence,verdict}.test.ts",

@@ -1,6 +1,6 @@
 /**
  * A server that only pushes: it tells every client the time until the client leaves or the server is stopped, and then
- * says goodbye. It reads all the same: a client's Close comes behind its messages, and is heard by who reads.
+ * says goodbye.
  *
  *   node examples/push.mjs --port 8080 --interval 1000
  */
@@ -17,13 +17,8 @@ const { values } = parseArgs({
 });
 
 const server = createServer({ onError: (error) => console.error(error) }, async (connection) => {
-  const left = new AbortController();
-  // Aborted when the drain reaches this connection, when its client is gone, and when the client has closed.
-  const over = AbortSignal.any([connection.draining, connection.signal, left.signal]);
-  const reading = (async () => {
-    for await (const _ of connection);
-    left.abort();
-  })();
+  // Aborted when a shutdown reaches this connection, and when its client has closed or is gone.
+  const over = connection.draining;
   while (!over.aborted) {
     connection.send(new Date().toISOString());
     // Rejects when `over` aborts: nobody wants to wait for the rest of the interval then.
@@ -31,7 +26,6 @@ const server = createServer({ onError: (error) => console.error(error) }, async 
   }
   // Still sent before Close; to a client that is gone it is not, and `send` returns false.
   connection.send("goodbye");
-  await reading;
 });
 
 const signals = terminationSignals();

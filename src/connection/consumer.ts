@@ -53,8 +53,8 @@ export interface Consumer {
   onOutboxLow?(): void;
   /** So many messages that were to be sent will never be. */
   onDropped?(messages: number): void;
-  /** A shutdown has reached the connection. */
-  onDraining?(): void;
+  /** The connection is on its way out: a shutdown has reached it, or nothing more will come of its peer. Called once. */
+  onLeaving?(): void;
   /** Nobody can hear an answer any more, or the deadline has come. */
   onUnheard?(): void;
   /** The socket is gone. Messages may still be in hand. */

@@ -71,7 +71,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   #open = true;
   #gone = false;
+  /** A shutdown has reached it. */
   #draining = false;
+  /** It is on its way out, by that or otherwise. */
+  #leaving = false;
   /** The consumer wants nothing read. */
   #paused = false;
   /** Nothing of the consumer runs any more. */
@@ -129,8 +132,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
     return this.#open;
   }
 
-  get isDraining(): boolean {
-    return this.#draining;
+  get isLeaving(): boolean {
+    return this.#leaving;
   }
 
   get isUnheard(): boolean {
@@ -362,6 +365,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   cutInput(): void {
+    // Who reads sees its input end; who only pushes is told.
+    this.#tellLeaving();
     this.resume();
     this.#inbox.cut();
   }
@@ -445,7 +450,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   drain(): void {
     if (this.#draining) return;
-    this.#tellDraining();
+    this.#draining = true;
+    this.#tellLeaving();
     this.#dispatch({ type: "drain", options: this.#owner.endingOptions });
   }
 
@@ -456,7 +462,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   force(): void {
     if (this.#madeAccount?.isForced) return;
-    this.#tellDraining();
+    this.#draining = true;
+    this.#tellLeaving();
     const { queued, inHand } = this.#inbox;
     const unsentBytes = this.#gone ? this.#account.unsentBytes : this.bufferedAmount;
     this.#account.forced(
@@ -477,9 +484,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#dispatch({ type: "fail", cause: "forced" });
   }
 
-  #tellDraining(): void {
-    this.#draining = true;
-    this.consumer.onDraining?.();
+  #tellLeaving(): void {
+    if (this.#leaving) return;
+    this.#leaving = true;
+    this.consumer.onLeaving?.();
   }
 
   heartbeat(elapsed: number, options: HeartbeatOptions): void {

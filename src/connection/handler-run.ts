@@ -94,8 +94,8 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     dropEvents.publish(() => ({ event: "dropped", connection: this.connection, messages }));
   }
 
-  onDraining(): void {
-    this.#moments?.onDraining();
+  onLeaving(): void {
+    this.#moments?.onLeaving();
   }
 
   onUnheard(): void {

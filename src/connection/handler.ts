@@ -76,7 +76,10 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
   waitUntil(promise: PromiseLike<unknown>): void;
   /** Aborts when nobody can hear an answer any more, or at the deadline of a shutdown. */
   readonly signal: AbortSignal;
-  /** Aborts when a shutdown reaches this connection, so that a handler which only pushes can wrap up. */
+  /**
+   * Aborts when the connection begins to end, so that a handler which only pushes can wrap up: when a shutdown reaches
+   * it, when the client has sent Close or ended TCP, or when it is closed for another reason.
+   */
   readonly draining: AbortSignal;
 }
 

@@ -13,8 +13,8 @@ export interface Standing {
   /** Whether anything can still be sent. */
   readonly isOpen: boolean;
   readonly isOutboxLow: boolean;
-  /** A shutdown has reached it. */
-  readonly isDraining: boolean;
+  /** It is on its way out: a shutdown has reached it, or nothing more will come of its peer. */
+  readonly isLeaving: boolean;
   /** Nobody can hear an answer any more. */
   readonly isUnheard: boolean;
   /** Why it ends, once that is known. */
@@ -48,7 +48,7 @@ export class Moments {
   get draining(): AbortSignal {
     if (this.#draining === undefined) {
       this.#draining = abortController();
-      if (this.#connection.isDraining) this.onDraining();
+      if (this.#connection.isLeaving) this.onLeaving();
     }
     return this.#draining.signal;
   }
@@ -90,7 +90,7 @@ export class Moments {
     this.#pings?.onPong(nonce);
   }
 
-  onDraining(): void {
+  onLeaving(): void {
     this.#draining?.abort();
   }
 

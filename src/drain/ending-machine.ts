@@ -28,7 +28,7 @@ export const SLOW_CONSUMER_TIMEOUT = 5_000;
  * handlers are done by then. The kernel of a process that is gone answers the first Ping with a reset, which the next
  * one runs into. Each question comes after twice the time of the one before: what a far peer answers is seen as well.
  */
-export const FIRST_QUESTION_AFTER = 100;
+const FIRST_QUESTION_AFTER = 100;
 
 /**
  * How long behind its Close a peer is taken to hear answers. Browsers hand a page nothing that comes behind its close(),

@@ -194,7 +194,7 @@ describe("a consumer that is called for each message", () => {
     peer.end();
     await rest();
     expect(socket.ended).toBe(true);
-    expect(endpoint.consumer.told).toEqual(["draining", "low", "unheard"]);
+    expect(endpoint.consumer.told).toEqual(["leaving", "low", "unheard"]);
     expect(endpoint.consumer.closed).toMatchObject({ code: 1012, wasClean: true, cause: "shutdown" });
   });
 

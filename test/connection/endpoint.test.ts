@@ -33,7 +33,7 @@ describe("what is sent", () => {
     socket.destroy();
     await rest();
     expect(tally.undelivered).toBe(2);
-    expect(endpoint.consumer.told).toEqual(["unheard", "dropped 1", "dropped 1"]);
+    expect(endpoint.consumer.told).toEqual(["leaving", "unheard", "dropped 1", "dropped 1"]);
   });
 
   test("after our Close is refused and counted, and does not end the connection a second time", async () => {
@@ -118,7 +118,7 @@ describe("how it ended", () => {
     await rest();
     expect(framesTo(failed.socket)).toEqual(["close 1011 internal error"]);
     expect(framesTo(calm.socket).at(-1)).toBe("close 1012 service restart");
-    expect(calm.endpoint.isDraining).toBe(true);
+    expect(calm.endpoint.isLeaving).toBe(true);
   });
 
   test("gives the memory of the compressor back", async () => {
@@ -139,7 +139,7 @@ describe("a shutdown", () => {
     const { endpoint, peer, socket } = open({ clock: time.clock });
     endpoint.drain();
     endpoint.drain();
-    expect(endpoint.consumer.told).toEqual(["draining"]);
+    expect(endpoint.consumer.told).toEqual(["leaving"]);
     await rest();
     expect(framesTo(socket)).toEqual(["ping 00000001"]);
     time.at(20, () => peer.frames(pong(1)));

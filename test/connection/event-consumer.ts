@@ -55,8 +55,8 @@ export class EventConsumer implements Consumer {
     this.told.push(`dropped ${messages}`);
   }
 
-  onDraining(): void {
-    this.told.push("draining");
+  onLeaving(): void {
+    this.told.push("leaving");
   }
 
   onUnheard(): void {

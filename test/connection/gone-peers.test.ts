@@ -26,8 +26,8 @@ async function jobs(): Promise<Job> {
       opened.send(`done: ${message}`);
     }
   });
-  onTestFinished(done.open);
-  return { ...served, connection, finish: done.open };
+  onTestFinished(() => done.open());
+  return { ...served, connection, finish: () => done.open() };
 }
 
 /** How long it takes from now until the signal of a connection aborts. */
@@ -119,4 +119,45 @@ test("a client that closes gets what is done within half a second behind its Clo
   await client.closed();
   expect(client.messages).toEqual(["done: job"]);
   expect(client.close?.code).toBe(1001);
+});
+
+describe("a handler that only pushes, and reads nothing, learns at once", () => {
+  const ends: readonly (readonly [string, (client: RawClient) => void, number])[] = [
+    ["of its client's Close", (client) => client.sendClose(1001), 1001],
+    ["of its client's FIN", (client) => client.end(), 1000],
+    [
+      "that its client broke the protocol",
+      (client) => client.write(Buffer.from([0xf1, 0x80, 1, 2, 3, 4])),
+      1002,
+    ],
+  ];
+
+  test.for(ends)("%s, says goodbye, and the Close is answered", async ([, act, code]) => {
+    const { port } = await serve(async (connection) => {
+      connection.send("news");
+      if (!connection.draining.aborted) await once(connection.draining, "abort");
+      connection.send("goodbye");
+    });
+    const client = await openRaw(port);
+    await client.received(1);
+    const startedAt = performance.now();
+    act(client);
+    await client.closed();
+    expect(performance.now() - startedAt).toBeLessThan(A_SECOND);
+    expect(client.messages).toEqual(["news", "goodbye"]);
+    expect(client.close?.code).toBe(code);
+  });
+
+  test("of it when it asks afterwards, as of a shutdown that ends the connection later", async () => {
+    const { port, connection, server } = await jobs();
+    const client = await openRaw(port);
+    client.send("job");
+    const opened = await connection;
+    expect(opened.draining.aborted).toBe(false);
+    client.end();
+    await once(opened.draining, "abort");
+    const report = server.shutdown({ deadline: ms(100) });
+    expect((await report).connections).toMatchObject({ forced: 1, unproven: 1 });
+    client.destroy();
+  });
 });

@@ -17,7 +17,7 @@ function connection(standing: Partial<Standing> = {}): {
     clock: time.clock,
     isOpen: true,
     isOutboxLow: true,
-    isDraining: false,
+    isLeaving: false,
     isUnheard: false,
     why: { cause: "reset", detail: "ECONNRESET" } as const,
     closed: undefined,
@@ -32,7 +32,7 @@ describe("the signals of a connection", () => {
     const { moments } = connection();
     const { signal, draining } = moments;
     expect([signal.aborted, draining.aborted]).toEqual([false, false]);
-    moments.onDraining();
+    moments.onLeaving();
     expect([signal.aborted, draining.aborted]).toEqual([false, true]);
     moments.onUnheard();
     expect(signal.aborted).toBe(true);
@@ -40,7 +40,7 @@ describe("the signals of a connection", () => {
   });
 
   test("are aborted already for who asks for them later", () => {
-    const { moments } = connection({ isDraining: true, isUnheard: true });
+    const { moments } = connection({ isLeaving: true, isUnheard: true });
     expect([moments.signal.aborted, moments.draining.aborted]).toEqual([true, true]);
     expect(moments.signal.reason).toEqual(gone);
   });
@@ -134,7 +134,7 @@ test("what nobody has asked for costs nothing when its moment comes", () => {
   const { moments } = connection();
   moments.onOutboxLow();
   moments.onPingAnswered(1);
-  moments.onDraining();
+  moments.onLeaving();
   moments.onUnheard();
   expect(() => moments.onClosed(CLOSED)).not.toThrow();
 });

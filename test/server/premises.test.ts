@@ -280,7 +280,7 @@ describe("going down", () => {
     await guest.written(1);
     expect(status(guest)).toBe("101");
     const [endpoint] = premises.connections;
-    expect(endpoint!.isDraining).toBe(true);
+    expect(endpoint!.isLeaving).toBe(true);
     endpoint!.consumer.settle();
     await rest();
     await leave(guest);

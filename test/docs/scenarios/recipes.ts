@@ -34,7 +34,7 @@ assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,
   },
   {
     marker: 'source.on("news"',
-    before: `import { EventEmitter, once } from "node:events";
+    before: `import { EventEmitter } from "node:events";
 const source = new EventEmitter();`,
     after: `${listen}
 const open = async () => {
