@@ -49,6 +49,7 @@ const entries = [
       "Connection",
       "CompressionOptions",
       "ConnectionClosed",
+      "ConnectionDrainOptions",
       "ConnectionEvent",
       "DrainOptions",
       "DrainProgressEvent",
