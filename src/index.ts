@@ -29,6 +29,6 @@ export {
   UpgradeRejected,
 } from "./base/errors.js";
 export type { EndCause } from "./drain/cause.js";
-export type { DrainOptions } from "./drain/options.js";
+export type { ConnectionDrainOptions, DrainOptions } from "./drain/options.js";
 export type { DrainReport, TroubledConnection } from "./drain/report.js";
 export type { RequestHead } from "./wire/handshake.js";

@@ -12,6 +12,8 @@ export interface Tallying {
 
 export class Account {
   readonly #books: Tallying;
+  /** The books of a shutdown of its own, if there is one. */
+  #own: DrainReport["messages"] | undefined;
   #undelivered = 0;
   #unsentBytes = 0;
   #unreadUnknown = false;
@@ -19,6 +21,11 @@ export class Account {
 
   constructor(books: Tallying) {
     this.#books = books;
+  }
+
+  /** Counts in those books, too, from here on. */
+  countIn(tally: DrainReport["messages"]): void {
+    this.#own = tally;
   }
 
   get isForced(): boolean {
@@ -32,20 +39,20 @@ export class Account {
 
   served(messages: number): void {
     // What was in hand when the connection was forced is accounted for already.
-    if (this.#held === undefined) this.#books.tally.served += messages;
+    if (this.#held === undefined) this.#count("served", messages);
   }
 
   handedBack(messages: number): void {
-    this.#books.tally.handedBack += messages;
+    this.#count("handedBack", messages);
   }
 
   abandoned(messages: number): void {
-    this.#books.tally.abandoned += messages;
+    this.#count("abandoned", messages);
   }
 
   undelivered(messages: number): void {
     this.#undelivered += messages;
-    this.#books.tally.undelivered += messages;
+    this.#count("undelivered", messages);
   }
 
   /** The socket is gone. `unreadUnknown`: our back-pressure held it, so nobody knows what the kernel had. */
@@ -57,7 +64,12 @@ export class Account {
   /** The connection is forced, with this in it, so many messages of it in hand. */
   forced(held: Held, inHand: number): void {
     this.#held = held;
-    this.#books.tally.abandoned += inHand;
+    this.#count("abandoned", inHand);
+  }
+
+  #count(what: keyof DrainReport["messages"], messages: number): void {
+    this.#books.tally[what] += messages;
+    if (this.#own !== undefined) this.#own[what] += messages;
   }
 
   /** The entry for the report. */

@@ -1,4 +1,6 @@
 /** A connection as its handler sees it: the public interface, and nothing beside it. */
+import type { ConnectionDrainOptions } from "../drain/options.js";
+import type { DrainReport } from "../drain/report.js";
 import { CloseCode } from "../wire/close.js";
 import type { RequestHead } from "../wire/handshake.js";
 import { bytesOf } from "./bytes.js";
@@ -22,6 +24,7 @@ export interface Run extends MessageSource {
   readonly endpoint: Endpoint;
   readonly moments: Moments;
   waitUntil(promise: PromiseLike<unknown>): void;
+  shutdown(options?: Partial<ConnectionDrainOptions>): Promise<DrainReport>;
 }
 
 export class ServedConnection<Principal> implements Connection<Principal> {
@@ -73,6 +76,10 @@ export class ServedConnection<Principal> implements Connection<Principal> {
     checkCloseCode("The close code", code);
     checkCloseReason("The close reason", reason);
     this.#run.endpoint.close(code, reason);
+  }
+
+  shutdown(options?: Partial<ConnectionDrainOptions>): Promise<DrainReport> {
+    return this.#run.shutdown(options);
   }
 
   get closed(): Promise<ConnectionClosed> {

@@ -9,7 +9,7 @@ import type { ConnectionGoneError } from "../base/errors.js";
 import type { WhyEnded } from "../drain/cause.js";
 import type { EndingMachine } from "../drain/ending-machine.js";
 import type { EndingOptions, EndingEvent } from "../drain/events.js";
-import type { ConnectionAccount } from "../drain/report.js";
+import type { ConnectionAccount, DrainReport } from "../drain/report.js";
 import { CloseCode } from "../wire/close.js";
 import type { Violation } from "../wire/violation.js";
 import { Account, type Tallying } from "./account.js";
@@ -448,11 +448,15 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   // For the server
 
-  drain(): void {
+  drain(options: EndingOptions = this.#owner.endingOptions): void {
     if (this.#draining) return;
     this.#draining = true;
     this.#tellLeaving();
-    this.#dispatch({ type: "drain", options: this.#owner.endingOptions });
+    this.#dispatch({ type: "drain", options });
+  }
+
+  countIn(tally: DrainReport["messages"]): void {
+    this.#account.countIn(tally);
   }
 
   lastCall(): void {

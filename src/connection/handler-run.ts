@@ -3,6 +3,8 @@
  * next one says that the last is finished. The run is settled when the handler has, and with it every promise that was
  * given to `waitUntil`.
  */
+import type { ConnectionDrainOptions } from "../drain/options.js";
+import type { DrainReport } from "../drain/report.js";
 import { ServedConnection, type Guest, type Run } from "./connection.js";
 import type { Consumer } from "./consumer.js";
 import { connectionEvents, dropEvents } from "./diagnostics.js";
@@ -15,6 +17,8 @@ import { Moments } from "./moments.js";
 /** Whose handler runs. */
 export interface HandlerOwner<Principal> {
   readonly handler: Handler<Principal>;
+  /** Shuts one connection down, as the server would. */
+  shutdownOf(endpoint: Endpoint, options: Partial<ConnectionDrainOptions> | undefined): Promise<DrainReport>;
   /** The handler, or a promise given to `waitUntil`, failed with this. */
   reportError(error: unknown, connection: Connection<Principal>): void;
 }
@@ -108,6 +112,10 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
   }
 
   // For the handler
+
+  shutdown(options?: Partial<ConnectionDrainOptions>): Promise<DrainReport> {
+    return this.#owner.shutdownOf(this.endpoint, options);
+  }
 
   waitUntil(promise: PromiseLike<unknown>): void {
     this.#pending++;

@@ -1,5 +1,7 @@
 /** What a handler is and what it sees. */
 import type { EndCause } from "../drain/cause.js";
+import type { ConnectionDrainOptions } from "../drain/options.js";
+import type { DrainReport } from "../drain/report.js";
 import type { RequestHead } from "../wire/handshake.js";
 
 /** A message: text as a string, binary as a Buffer that nothing overwrites later. */
@@ -67,6 +69,14 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
    * @throws {@link InvalidOptionError} when the code may not be sent or the reason is too long.
    */
   close(code?: number, reason?: string): void;
+  /**
+   * Ends this connection as a shutdown of the server would: what was received is served, then comes Close. Resolves with
+   * the account, within `deadline` and a second; do not wait for it in the connection's own handler, which it waits for.
+   * All calls share one promise; a later one may bring the deadline nearer.
+   * @param options Laid over the server's `drain` options; `code` and `reason` say why.
+   * @throws {@link InvalidOptionError} (as a rejection) for an option that is not allowed; nothing is shut down then.
+   */
+  shutdown(options?: Partial<ConnectionDrainOptions>): Promise<DrainReport>;
   /**
    * Resolves when the socket is gone, also while the handler still runs. During a shutdown that waits for the handler:
    * one that only pushes should wait for `draining` instead.

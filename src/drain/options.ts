@@ -31,6 +31,9 @@ export interface DrainOptions {
   reason: string;
 }
 
+/** Options of a drain that are about one connection. */
+export type ConnectionDrainOptions = Omit<DrainOptions, "handshakeGrace" | "lameDuck" | "pace">;
+
 /** Last call comes after this part of the deadline, unless it is given. */
 export const LAST_CALL_SHARE = 0.8;
 

@@ -3,6 +3,7 @@
  * before it: ours runs a handler for each connection (server.ts), another one may call listeners.
  */
 import type { AddressInfo } from "node:net";
+import { knownOptions } from "../base/checks.js";
 import { systemClock, type Clock } from "../base/clock.js";
 import { defer, mayBeIgnored } from "../base/deferred.js";
 import { systemKernel, type Kernel } from "../connection/kernel.js";
@@ -11,13 +12,14 @@ import type { Guest } from "../connection/connection.js";
 import type { Consumer } from "../connection/consumer.js";
 import { Endpoint, type Accepted, type EndpointOwner } from "../connection/endpoint.js";
 import type { EndingOptions } from "../drain/events.js";
-import type { DrainOptions } from "../drain/options.js";
+import { drainDefaults, type ConnectionDrainOptions, type DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { listenerFor, type ListenTarget } from "../listen/listen-target.js";
 import type { Listener } from "../listen/listener.js";
 import type { OpeningHandshake } from "../listen/opening-handshake.js";
 import { CLOSING, Refusals } from "../listen/refusal.js";
 import { Upgrades, type UpgradeOwner } from "../listen/upgrade.js";
+import { Departure } from "./departure.js";
 import { Heartbeat } from "./heartbeat.js";
 import { checkDrainOptions, completeDrainOptions } from "./option-checks.js";
 import type { ResolvedOptions } from "./options.js";
@@ -25,6 +27,11 @@ import { Shutdown, type ShutdownOwner } from "./shutdown.js";
 
 /** Where a server stands: it goes from left to right and never back. */
 export type ServerState = "idle" | "listening" | "draining" | "closed";
+
+/** What there is to say about the shutdown of one connection: not how the door closes, or others have their turn. */
+const CONNECTION_OPTIONS = Object.keys(drainDefaults).filter(
+  (name) => !["handshakeGrace", "lameDuck", "pace"].includes(name),
+);
 
 /** What stands before the premises. */
 export interface Face<Taker extends Consumer, Principal> {
@@ -58,6 +65,8 @@ export class Premises<Taker extends Consumer, Principal>
   /** What `listen` has promised. */
   #listened: Promise<AddressInfo | string> | undefined;
   #shutdown: Shutdown | undefined;
+  /** Connections that are being shut down each by itself. */
+  readonly #departures = new Map<Endpoint, Departure>();
   readonly #down = defer<DrainReport>();
 
   constructor(options: ResolvedOptions<Principal>, face: Face<Taker, Principal>) {
@@ -140,6 +149,27 @@ export class Premises<Taker extends Consumer, Principal>
     }
   }
 
+  /** Shuts one connection down, as all are in a shutdown. One that is over already has an empty account. */
+  shutdownOf(endpoint: Endpoint, given: Partial<ConnectionDrainOptions> = {}): Promise<DrainReport> {
+    try {
+      knownOptions(given, CONNECTION_OPTIONS);
+      const known = checkDrainOptions(given);
+      const before = this.#departures.get(endpoint);
+      before?.hasten(known);
+      return (before ?? this.#depart(endpoint, known)).report;
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #depart(endpoint: Endpoint, known: Partial<DrainOptions>): Departure {
+    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, ...known });
+    const departure = new Departure(this.clock, endpoint, { ...this.options, ...options });
+    if (this.connections.has(endpoint as Endpoint<Taker>)) this.#departures.set(endpoint, departure);
+    else departure.forgo();
+    return departure;
+  }
+
   close(): Promise<DrainReport> {
     const shutdown = this.#shutdown ?? this.#beginShutdown(this.options.drain);
     shutdown.force();
@@ -191,6 +221,8 @@ export class Premises<Taker extends Consumer, Principal>
   connectionClosed(endpoint: Endpoint<Taker>): void {
     if (!this.connections.delete(endpoint)) return;
     this.#face.connectionClosed(endpoint.consumer);
+    this.#departures.get(endpoint)?.end();
+    this.#departures.delete(endpoint);
     this.#shutdown?.connectionClosed(endpoint);
   }
 

@@ -9,7 +9,7 @@ import type { Endpoint } from "../connection/endpoint.js";
 import { HandlerRun, type HandlerOwner } from "../connection/handler-run.js";
 import type { Connection, Handler } from "../connection/handler.js";
 import { encodeMessage } from "../connection/encoded-message.js";
-import type { DrainOptions } from "../drain/options.js";
+import type { ConnectionDrainOptions, DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import type { ListenTarget } from "../listen/listen-target.js";
 import { errorEvents } from "./diagnostics.js";
@@ -227,6 +227,10 @@ class LastcallServer<Principal>
     const run = new HandlerRun(this, endpoint, guest);
     this.#connections?.add(run.connection);
     return run;
+  }
+
+  shutdownOf(endpoint: Endpoint, options: Partial<ConnectionDrainOptions> | undefined): Promise<DrainReport> {
+    return this.#premises.shutdownOf(endpoint, options);
   }
 
   connectionClosed({ connection }: HandlerRun<Principal>): void {

@@ -13,7 +13,7 @@ import { defer } from "../base/deferred.js";
 import type { DrainOptions } from "../drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
 import { ReportLedger, type ConnectionAccount, type DrainReport } from "../drain/report.js";
-import { drainEvents } from "./diagnostics.js";
+import { drainEvents, type DrainProgressEvent } from "./diagnostics.js";
 
 /** What a shutdown does with a connection. */
 export interface Drainable {
@@ -51,6 +51,7 @@ type Moment = "lame duck" | "handshake grace" | "pace" | "last call" | "deadline
 export class Shutdown {
   readonly #owner: ShutdownOwner;
   readonly #options: DrainOptions;
+  readonly #publish: (make: () => DrainProgressEvent) => void;
   readonly #ledger = new ReportLedger();
   readonly #startedAt = new Date();
   readonly #finished = defer<DrainReport>();
@@ -65,9 +66,14 @@ export class Shutdown {
   #forced = false;
   #over = false;
 
-  constructor(owner: ShutdownOwner, options: DrainOptions) {
+  constructor(
+    owner: ShutdownOwner,
+    options: DrainOptions,
+    publish = (make: () => DrainProgressEvent): void => drainEvents.publish(make),
+  ) {
     this.#owner = owner;
     this.#options = options;
+    this.#publish = publish;
     this.#plan = planDrain(options, this.#now);
   }
 
@@ -91,7 +97,7 @@ export class Shutdown {
   }
 
   begin(): void {
-    drainEvents.publish(() => ({ event: "started", connections: this.#owner.connections.size }));
+    this.#publish(() => ({ event: "started", connections: this.#owner.connections.size }));
     // A subscriber may have called close().
     if (this.#forced) return;
     this.#scheduleMoments();
@@ -121,7 +127,7 @@ export class Shutdown {
     void this.#owner.closeDoor().then(() => {
       if (this.#over) return;
       this.#doorClosed = true;
-      drainEvents.publish(() => ({ event: "door closed" }));
+      this.#publish(() => ({ event: "door closed" }));
       if (this.#forced) return this.#finishWhenEmpty();
       this.#at("handshake grace", this.#now + this.#options.handshakeGrace, () => this.#endGrace());
       this.#startDraining();
@@ -158,7 +164,7 @@ export class Shutdown {
 
   #announceLastCall(): void {
     this.#lastCalled = true;
-    drainEvents.publish(() => ({ event: "last call" }));
+    this.#publish(() => ({ event: "last call" }));
     this.#lastCall();
   }
 
@@ -172,7 +178,7 @@ export class Shutdown {
     this.#forced = true;
     this.#graceOver = true;
     this.#cancelAll();
-    drainEvents.publish(() => ({ event: "forced" }));
+    this.#publish(() => ({ event: "forced" }));
     this.#at("forced", this.#now + FORCED_TIMEOUT, () => this.#finish());
     this.#doorClosing = true;
     this.#doorClosed = true;
@@ -214,7 +220,7 @@ export class Shutdown {
     }
     void this.#owner.release().then(() => {
       const report = this.#ledger.close(this.#startedAt, this.#now - this.#plan.startedAt);
-      drainEvents.publish(() => ({ event: "finished", report }));
+      this.#publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
     });
   }

@@ -34,7 +34,11 @@ function loop(endpoint: Endpoint): Subject<HandlerRun<undefined>> {
     })();
     await Promise.race([over.passed, Promise.all([ended, over.passed])]);
   };
-  const consumer = new HandlerRun({ handler, reportError: () => {} }, endpoint, guest);
+  const consumer = new HandlerRun(
+    { handler, reportError: () => {}, shutdownOf: () => Promise.reject(new Error("There is no server.")) },
+    endpoint,
+    guest,
+  );
   return {
     consumer,
     started,

@@ -118,7 +118,11 @@ export interface LoneHandler extends Lone<HandlerRun<undefined>> {
 /** Such an endpoint, with a handler that runs over it. */
 export function loneHandler(handler: Handler, options?: LoneOptions): LoneHandler {
   const errors: unknown[] = [];
-  const host = { handler, reportError: (error: unknown) => errors.push(error) };
+  const host = {
+    handler,
+    reportError: (error: unknown) => errors.push(error),
+    shutdownOf: () => Promise.reject(new Error("There is no server.")),
+  };
   return Object.assign(
     loneEndpoint((endpoint) => new HandlerRun(host, endpoint, GUEST), options),
     { errors },

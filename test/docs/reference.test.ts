@@ -16,6 +16,7 @@ const connection: Names<Connection> = {
   bufferedAmount: true,
   ping: true,
   close: true,
+  shutdown: true,
   closed: true,
   waitUntil: true,
   signal: true,

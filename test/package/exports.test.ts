@@ -51,6 +51,7 @@ const entries = [
       "Connection",
       "CompressionOptions",
       "ConnectionClosed",
+      "ConnectionDrainOptions",
       "ConnectionEvent",
       "DrainOptions",
       "DrainProgressEvent",

@@ -111,7 +111,16 @@ export class WatchedConnection {
     this.endpoint = new Endpoint(
       this.#hostFor(host),
       { number: script.number, socket, remoteAddress: "192.0.2.1", compression: undefined },
-      (endpoint) => new HandlerRun({ handler: this.#handler, reportError: () => {} }, endpoint, GUEST),
+      (endpoint) =>
+        new HandlerRun(
+          {
+            handler: this.#handler,
+            reportError: () => {},
+            shutdownOf: () => Promise.reject(new Error("There is no server.")),
+          },
+          endpoint,
+          GUEST,
+        ),
     );
     this.#watchMessages();
     for (const at of script.handler.strays ?? []) time.at(at, () => this.#send());

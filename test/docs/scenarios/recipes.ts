@@ -33,6 +33,24 @@ assert.deepEqual(
 assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,
   },
   {
+    marker: "signed out",
+    before: `${lastcall}
+const authenticate = ({ url }) => ({ name: url.slice(1) });
+const server = createServer({ authenticate }, async (connection) => {
+  for await (const message of connection) connection.send(await drive.work(message));
+});
+${listen}
+const [alice, bob] = [await drive.connect(port, { path: "/alice" }), await drive.connect(port, { path: "/bob" })];
+alice.socket.send("one");`,
+    after: `const [report, ...others] = await signOut("alice");
+assert.deepEqual([report.outcome, report.messages.served, others], ["clean", 1, []]);
+assert.equal(await alice.closed, 4001);
+assert.equal(alice.messages.length, 1);
+assert.equal(server.connections.size, 1);
+await server.shutdown();
+assert.equal(await bob.closed, 1012);`,
+  },
+  {
     marker: 'source.on("news"',
     before: `import { EventEmitter } from "node:events";
 const source = new EventEmitter();`,
