@@ -11,6 +11,7 @@ import {
 } from "../drill/index.js";
 import { endingOf } from "../drill/last-lines.js";
 import { exitWord } from "../drill/report/words.js";
+import { count } from "../drill/words.js";
 import { Screen } from "./screen.js";
 
 const BAR_LENGTH = 12;
@@ -48,7 +49,7 @@ export class DrillView {
     this.#screen = new Screen(out);
     const { connections, requests, signalAfter, killSignal } = { ...drillDefaults, ...options };
     const stop = options.stop === undefined ? killSignal : "stopped";
-    this.#title = `${connections} connections with ${requests} requests each, ${stop} after ${signalAfter} ms`;
+    this.#title = `${count(connections, "connection")} with ${count(requests, "request")} each, ${stop} after ${signalAfter} ms`;
   }
 
   progress(at: Progress): void {
