@@ -44,7 +44,7 @@ server that it had not ended after 15 s, it would have ended by itself after 30.
 **lastcall on Bun and Deno** is the package as it is. What is tried there, in CI as well, is what
 \`node scripts/test-runtimes.mjs\` runs: every profile, and a smoke test of the API, on Linux and on the versions in these
 tables. Not promised is \`compression\` on Bun, which has a \`ws\` of its own in the place of the package, without what
-compression needs: the first client that offers it makes the server throw. Not tried, and so not promised either, are TLS,
+compression needs: there the option is an error. Not tried, and so not promised either, are TLS,
 Unix sockets, several processes on one port, the servers of frameworks, memory and speed. Bugs that only show there are
 mended where that is possible; the whole suite runs on Node.`;
 

@@ -3,6 +3,7 @@
  * when a server is made with `compression`, and not before.
  */
 import { createRequire } from "node:module";
+import { InvalidOptionError } from "../base/errors.js";
 import { Compression, type PerMessageDeflate } from "../connection/compression.js";
 import { membersOf } from "../wire/handshake.js";
 
@@ -50,6 +51,17 @@ interface WsParts {
   };
 }
 
+/** Bun has a `ws` of its own, which it gives whoever asks for the package. */
+function checked({ PerMessageDeflate, extension }: Partial<WsParts>, options: CompressionOptions): WsParts {
+  if (typeof PerMessageDeflate === "function" && extension !== undefined)
+    return { PerMessageDeflate, extension };
+  throw new InvalidOptionError(
+    "compression",
+    options,
+    "false here: this runtime has no PerMessageDeflate in what it gives for the package ws",
+  );
+}
+
 /** What was agreed on with a client, and the header that tells it so. */
 export interface Agreement {
   compression: Compression;
@@ -64,7 +76,7 @@ export class CompressionNegotiator {
 
   constructor(options: CompressionOptions, maxPayload: number) {
     // Not by `import`: that would load it for everybody, or make createServer asynchronous.
-    this.#ws = createRequire(import.meta.url)("ws") as WsParts;
+    this.#ws = checked(createRequire(import.meta.url)("ws") as Partial<WsParts>, options);
     this.#options = options;
     this.#maxPayload = maxPayload;
   }
