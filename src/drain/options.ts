@@ -25,6 +25,11 @@ export interface DrainOptions {
   lameDuck: number;
   /** Connections that begin to drain per second, at most, as long as the deadline allows. Default 5 000. */
   pace: number;
+  /**
+   * Over how long the connections begin to drain, at random moments: the pace follows from their number. It must be over
+   * by `lastCall`, with `lameDuck` before it. Default 0: as `pace` says.
+   */
+  spread: number;
   /** Close code of the drain. Default 1012, service restart. */
   code: number;
   /** Close reason of the drain, up to 123 bytes of UTF-8. Default "service restart". */
@@ -49,6 +54,7 @@ export const drainDefaults: Readonly<DrainOptions> = Object.freeze({
   lingerTimeout: 1_000,
   lameDuck: 0,
   pace: 5_000,
+  spread: 0,
   code: 1012,
   reason: "service restart",
 });

@@ -8,11 +8,13 @@ export interface DrainPlan {
   lameDuckUntil: number;
   lastCallAt: number;
   deadlineAt: number;
+  /** Over how many ms connections begin to drain; 0 for as fast as the pace allows. */
+  spread: number;
 }
 
 /** The moments of a shutdown that was asked for at `startedAt`. */
 export function planDrain(
-  options: Pick<DrainOptions, "lameDuck" | "lastCall" | "deadline">,
+  options: Pick<DrainOptions, "lameDuck" | "lastCall" | "deadline" | "spread">,
   startedAt: number,
 ): DrainPlan {
   return {
@@ -20,6 +22,7 @@ export function planDrain(
     lameDuckUntil: startedAt + options.lameDuck,
     lastCallAt: startedAt + options.lastCall,
     deadlineAt: startedAt + options.deadline,
+    spread: options.spread,
   };
 }
 
@@ -29,7 +32,7 @@ export function planDrain(
  */
 export function hastenDrain(
   plan: DrainPlan,
-  { lameDuck = Infinity, lastCall, deadline = Infinity }: Partial<DrainOptions>,
+  { lameDuck = Infinity, lastCall, deadline = Infinity, spread = Infinity }: Partial<DrainOptions>,
   now: number,
 ): DrainPlan {
   return {
@@ -37,7 +40,18 @@ export function hastenDrain(
     lameDuckUntil: Math.min(plan.lameDuckUntil, now + lameDuck),
     lastCallAt: Math.min(plan.lastCallAt, now + (lastCall ?? LAST_CALL_SHARE * deadline)),
     deadlineAt: Math.min(plan.deadlineAt, now + deadline),
+    spread: Math.min(plan.spread, spread),
   };
+}
+
+/** Until when connections may begin to drain, and how fast. */
+export interface PacingLimits {
+  /** Per second, at most, unless they are spread. */
+  pace: number;
+  /** When the last one should have begun, if they are spread over time; in the past if not. */
+  spreadUntil: number;
+  lastCallAt: number;
+  deadlineAt: number;
 }
 
 /**
@@ -45,29 +59,55 @@ export function hastenDrain(
  *
  * By `t` ms after the start at most `1 + t × pace / 1000` connections have started, unless that would leave some
  * unstarted when half of the remaining time is over: then the pace is what just reaches all of them.
+ *
+ * Spread until a moment, each connection has a slot of its own, all of the same length, and starts at a random moment
+ * of it: servers that go down together do not send their clients away in step. Where there is no time for that before
+ * the last call, half of the remaining time has to be enough.
  */
 export class Pacing {
   readonly #connections: number;
   readonly #startsAt: number;
   readonly #perMillisecond: number;
+  /** Which part of its slot a connection waits. */
+  readonly #delay: () => number;
+  /** The slot that was last looked at, and its delay. */
+  #slot = -1;
+  #slotDelay = 0;
 
-  constructor(connections: number, pace: number, startsAt: number, deadlineAt: number) {
+  /** `random` gives numbers from 0 to below 1. */
+  constructor(connections: number, startsAt: number, limits: PacingLimits, random: () => number) {
+    const { pace, spreadUntil, lastCallAt, deadlineAt } = limits;
     const half = (deadlineAt - startsAt) / 2;
+    const spread = spreadUntil - startsAt;
+    const isSpread = spread > 0;
+    const time = isSpread && spreadUntil <= lastCallAt ? spread : half;
+    const slowest = time > 0 ? connections / time : Infinity;
     this.#connections = connections;
     this.#startsAt = startsAt;
-    this.#perMillisecond = half > 0 ? Math.max(pace / 1000, connections / half) : Infinity;
+    this.#perMillisecond = isSpread || slowest === Infinity ? slowest : Math.max(pace / 1000, slowest);
+    this.#delay = isSpread ? random : () => 0;
   }
 
   /** How many connections should have started by `now`. */
   dueBy(now: number): number {
-    const elapsed = now - this.#startsAt;
     if (this.#perMillisecond === Infinity) return this.#connections;
     // What is due exactly now must count: a product of floats may lie just below it.
-    return Math.min(this.#connections, Math.floor(elapsed * this.#perMillisecond + 1e-6) + 1);
+    const slots = (now - this.#startsAt) * this.#perMillisecond + 1e-6;
+    const slot = Math.floor(slots);
+    if (slot >= this.#connections) return this.#connections;
+    return slots - slot >= this.#delayIn(slot) ? slot + 1 : slot;
   }
 
   /** When the connection with this index (from 0) should start. */
   startOf(index: number): number {
-    return this.#startsAt + index / this.#perMillisecond;
+    return this.#startsAt + (index + this.#delayIn(index)) / this.#perMillisecond;
+  }
+
+  #delayIn(slot: number): number {
+    if (slot !== this.#slot) {
+      this.#slot = slot;
+      this.#slotDelay = this.#delay();
+    }
+    return this.#slotDelay;
   }
 }

@@ -74,6 +74,7 @@ const drainChecks: Record<string, Check> = {
   closeTimeout: timeout,
   lingerTimeout: timeout,
   lameDuck: timeout,
+  spread: timeout,
   pace: numberFrom(1, Infinity, "a number of connections per second from 1, or Infinity"),
   code: checkCloseCode,
   reason: checkCloseReason,
@@ -168,6 +169,11 @@ export function completeDrainOptions(
   const { deadline, lameDuck } = options;
   if (lameDuck >= deadline) {
     throw new InvalidOptionError(`${prefix}lameDuck`, lameDuck, `below the deadline of ${deadline} ms`);
+  }
+  const mostSpread = options.lastCall - lameDuck;
+  if (now.spread !== undefined && options.spread > Math.max(0, mostSpread)) {
+    const allowed = `at most ${mostSpread} ms: it begins after lameDuck and must be over by lastCall, which follows the deadline`;
+    throw new InvalidOptionError(`${prefix}spread`, options.spread, allowed);
   }
   const { lastCall } = now;
   if (lastCall !== undefined && lastCall !== Infinity && lastCall > deadline) {

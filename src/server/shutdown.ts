@@ -153,7 +153,10 @@ export class Shutdown {
   #pace(): void {
     const startsAt = this.#now;
     const waiting = this.#waitingToDrain.length;
-    const pacing = new Pacing(waiting, this.#options.pace, startsAt, this.#plan.deadlineAt);
+    const { lameDuckUntil, spread, lastCallAt, deadlineAt } = this.#plan;
+    const spreadUntil = lameDuckUntil + spread;
+    const limits = { pace: this.#options.pace, spreadUntil, lastCallAt, deadlineAt };
+    const pacing = new Pacing(waiting, startsAt, limits, Math.random);
     const startDue = (): void => {
       const due = waiting - pacing.dueBy(this.#now);
       while (this.#waitingToDrain.length > due) this.#waitingToDrain.pop()!.drain();

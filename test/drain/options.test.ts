@@ -36,6 +36,7 @@ describe("the defaults", () => {
       lingerTimeout: 1_000,
       lameDuck: 0,
       pace: 5_000,
+      spread: 0,
       code: 1012,
       reason: "service restart",
     });

@@ -8,28 +8,29 @@ import { ReportLedger } from "../../src/drain/report.js";
 
 const time = fc.nat(60_000);
 const plan: fc.Arbitrary<DrainPlan> = fc
-  .record({ lameDuck: time, lastCall: time, more: time, startedAt: time })
-  .map(({ lameDuck, lastCall, more, startedAt }) =>
-    planDrain({ lameDuck, lastCall, deadline: lastCall + more }, startedAt),
+  .record({ lameDuck: time, lastCall: time, more: time, startedAt: time, spread: time })
+  .map(({ lameDuck, lastCall, more, startedAt, spread }) =>
+    planDrain({ lameDuck, lastCall, deadline: lastCall + more, spread }, startedAt),
   );
 
 interface LaterCall {
-  given: { lameDuck?: number; lastCall?: number; deadline?: number };
+  given: { lameDuck?: number; lastCall?: number; deadline?: number; spread?: number };
   after: number;
 }
 
 const laterCall: fc.Arbitrary<LaterCall> = fc.record({
-  given: fc.record({ lameDuck: time, lastCall: time, deadline: time }, { requiredKeys: [] }),
+  given: fc.record({ lameDuck: time, lastCall: time, deadline: time, spread: time }, { requiredKeys: [] }),
   after: time,
 });
 
 describe("the plan of a shutdown", () => {
   it("counts every moment from the call, lame duck included", () => {
-    expect(planDrain({ lameDuck: 5_000, lastCall: 20_000, deadline: 25_000 }, 1_000)).toEqual({
+    expect(planDrain({ lameDuck: 5_000, lastCall: 20_000, deadline: 25_000, spread: 9_000 }, 1_000)).toEqual({
       startedAt: 1_000,
       lameDuckUntil: 6_000,
       lastCallAt: 21_000,
       deadlineAt: 26_000,
+      spread: 9_000,
     });
   });
 
@@ -46,6 +47,7 @@ describe("the plan of a shutdown", () => {
             now + (given.lastCall ?? 0.8 * (given.deadline ?? Infinity)),
           ),
           deadlineAt: Math.min(first.deadlineAt, now + (given.deadline ?? Infinity)),
+          spread: Math.min(first.spread, given.spread ?? Infinity),
         });
       }),
     );
@@ -87,7 +89,13 @@ const pace: fc.Arbitrary<Pace> = fc.record({
 });
 
 const pacingOf = ({ connections, pace, startsAt, left }: Pace): Pacing =>
-  new Pacing(connections, pace, startsAt, startsAt + left);
+  paced(connections, pace, startsAt, startsAt + left);
+
+/** Without a spread, nothing is random. */
+function paced(connections: number, pace: number, startsAt: number, deadlineAt: number): Pacing {
+  const limits = { pace, spreadUntil: startsAt, lastCallAt: deadlineAt, deadlineAt };
+  return new Pacing(connections, startsAt, limits, () => expect.unreachable());
+}
 
 /** What a clock of doubles may be off by, in ms. */
 const ROUNDING = 1e-5;
@@ -153,7 +161,7 @@ describe("pacing", () => {
   });
 
   it("lets 10 000 connections leave over 2 s with the defaults", () => {
-    const pacing = new Pacing(10_000, drainDefaults.pace, 0, drainDefaults.deadline);
+    const pacing = paced(10_000, drainDefaults.pace, 0, drainDefaults.deadline);
     expect(pacing.dueBy(0)).toBe(1);
     expect(pacing.dueBy(1_000)).toBe(5_001);
     expect(pacing.dueBy(1_999)).toBeLessThan(10_000);
@@ -161,10 +169,95 @@ describe("pacing", () => {
   });
 
   it("starts all at once with a pace of Infinity, and when no time is left", () => {
-    expect(new Pacing(1_000, Infinity, 5, 100).dueBy(5)).toBe(1_000);
-    expect(new Pacing(1_000, 1, 5, 5).dueBy(5)).toBe(1_000);
-    expect(new Pacing(1_000, 1, 5, 5).startOf(999)).toBe(5);
-    expect(new Pacing(0, 5_000, 5, 100).dueBy(50)).toBe(0);
+    expect(paced(1_000, Infinity, 5, 100).dueBy(5)).toBe(1_000);
+    expect(paced(1_000, 1, 5, 5).dueBy(5)).toBe(1_000);
+    expect(paced(1_000, 1, 5, 5).startOf(999)).toBe(5);
+    expect(paced(0, 5_000, 5, 100).dueBy(50)).toBe(0);
+  });
+});
+
+describe("pacing that is spread over a time", () => {
+  interface Spread {
+    connections: number;
+    startsAt: number;
+    spread: number;
+    lastCall: number;
+    more: number;
+    seed: number;
+  }
+
+  const spread: fc.Arbitrary<Spread> = fc.record({
+    connections: fc.oneof(fc.integer({ min: 1, max: 20 }), fc.integer({ min: 1, max: 2_000_000 })),
+    startsAt: fc.nat(1e9),
+    spread: fc.integer({ min: 1, max: 60_000 }),
+    lastCall: fc.integer({ min: 1, max: 60_000 }),
+    more: fc.nat(60_000),
+    seed: fc.integer(),
+  });
+
+  /** Numbers from 0 to below 1, the same ones each time. */
+  function randomOf(seed: number): () => number {
+    let state = seed;
+    return () => {
+      state = (Math.imul(state, 1_664_525) + 1_013_904_223) | 0;
+      return (state >>> 0) / 2 ** 32;
+    };
+  }
+
+  function pacingOf({ connections, startsAt, spread, lastCall, more, seed }: Spread): Pacing {
+    const lastCallAt = startsAt + lastCall;
+    const limits = { pace: 1, spreadUntil: startsAt + spread, lastCallAt, deadlineAt: lastCallAt + more };
+    return new Pacing(connections, startsAt, limits, randomOf(seed));
+  }
+
+  /** Over how long they begin. */
+  const lengthOf = ({ spread, lastCall, more }: Spread): number =>
+    spread <= lastCall ? spread : (lastCall + more) / 2;
+
+  it("starts each in a slot of its own, and all within the time, whatever the pace", () => {
+    fc.assert(
+      fc.property(spread, fc.nat(), (given, any) => {
+        const index = any % given.connections;
+        const slot = lengthOf(given) / given.connections;
+        const startsAt = pacingOf(given).startOf(index) - given.startsAt;
+        expect(startsAt).toBeGreaterThanOrEqual(index * slot - ROUNDING);
+        expect(startsAt).toBeLessThanOrEqual((index + 1) * slot + ROUNDING);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  it("never takes back what was due, and has started all at its end", () => {
+    fc.assert(
+      fc.property(spread, fc.array(fc.double({ min: 0, max: 1, noNaN: true })), (given, parts) => {
+        const pacing = pacingOf(given);
+        const length = lengthOf(given);
+        let before = 0;
+        for (const part of parts.sort((one, other) => one - other)) {
+          const due = pacing.dueBy(given.startsAt + part * length);
+          expect(due).toBeGreaterThanOrEqual(before);
+          expect(Math.abs(due - part * given.connections)).toBeLessThanOrEqual(1.01);
+          before = due;
+        }
+        expect(pacing.dueBy(given.startsAt + length + ROUNDING)).toBe(given.connections);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it("says when a turn is, in agreement with how many are due then", () => {
+    const limits = { pace: 5_000, spreadUntil: 60_000, lastCallAt: 80_000, deadlineAt: 100_000 };
+    const pacing = new Pacing(6, 0, limits, randomOf(7));
+    let due = 0;
+    const starts: number[] = [];
+    while (due < 6) {
+      const startsAt = pacing.startOf(due);
+      expect(pacing.dueBy(startsAt - 1)).toBe(due);
+      expect(pacing.dueBy(startsAt)).toBe(++due);
+      starts.push(startsAt);
+    }
+    const gaps = starts.slice(1).map((start, index) => Math.round(start - starts[index]!));
+    expect(new Set(gaps).size).toBe(5);
   });
 });
 
@@ -172,7 +265,7 @@ describe("a million connections in virtual time", () => {
   it("drain by the plan, all of them clean", { timeout: 240_000 }, () => {
     const connections = 1_000_000;
     const plan = planDrain(drainDefaults, 0);
-    const pacing = new Pacing(connections, drainDefaults.pace, 0, plan.deadlineAt);
+    const pacing = paced(connections, drainDefaults.pace, 0, plan.deadlineAt);
     const options = { ...drainDefaults, closeReplyTimeout: 5_000, goneTimeout: 30_000 };
     const ledger = new ReportLedger();
     const roundTrip = 20;

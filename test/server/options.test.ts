@@ -108,6 +108,9 @@ const bad: readonly Bad[] = [
   { option: "drain.lingerTimeout", given: false, shown: "false", allowed: "milliseconds from 0" },
   { option: "drain.lameDuck", given: "5s", shown: '"5s"', allowed: "milliseconds from 0" },
   { option: "drain.pace", given: 0, shown: "0", allowed: "connections per second from 1" },
+  { option: "drain.spread", given: "60s", shown: '"60s"', allowed: "milliseconds from 0" },
+  { option: "drain.spread", given: Infinity, shown: "Infinity", allowed: "milliseconds from 0" },
+  { option: "drain.spread", given: 20_001, shown: "20001", allowed: "at most 20000 ms" },
   { option: "drain.code", given: 1006, shown: "1006", allowed: "a close code" },
   { option: "drain.code", given: "1012", shown: '"1012"', allowed: "a close code" },
   { option: "drain.code", given: 1012.5, shown: "1012.5", allowed: "a close code" },
@@ -283,6 +286,16 @@ describe("the times of a drain", () => {
       });
     },
   );
+
+  test("a spread begins after the lame duck and is over by the last call; that of the server gives way to a call's deadline", () => {
+    expect(fitted({ spread: 60_000, deadline: 75_000 }).spread).toBe(60_000);
+    expect(fitted({ spread: 7_000, lameDuck: 1_000, deadline: 10_000 }).spread).toBe(7_000);
+    expect(thrownBy(() => fitted({ spread: 7_001, lameDuck: 1_000, deadline: 10_000 }))).toMatchObject({
+      option: "spread",
+    });
+    const hurried = { spread: 60_000, deadline: 5_000 };
+    expect(() => completeDrainOptions(hurried, "", { deadline: 5_000 })).not.toThrow();
+  });
 
   test("a lame duck just below the deadline is accepted", () => {
     expect(fitted({ lameDuck: 999, deadline: 1000 }).lameDuck).toBe(999);

@@ -1,6 +1,6 @@
 /** A server going down, step by step, in virtual time: with connections and a door that write down what they are told. */
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { defer } from "../../src/base/deferred.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
 import type { ConnectionAccount, DrainReport } from "../../src/drain/report.js";
@@ -103,6 +103,42 @@ class Scene implements ShutdownOwner {
     return Promise.resolve();
   }
 }
+
+describe("goodbyes that are spread over a time", () => {
+  const drains = (log: readonly string[]): number[] =>
+    log.filter((line) => line.includes(": drain ")).map((line) => Number(line.split(":", 1)));
+
+  function halfway(): void {
+    vi.spyOn(Math, "random").mockReturnValue(0.5);
+    onTestFinished(() => void vi.restoreAllMocks());
+  }
+
+  test("come at a rate that follows from their number, each at a moment of its own slot", async () => {
+    halfway();
+    const scene = new Scene({ spread: 60_000, deadline: 80_000 }, 6).begin();
+    expect(drains(await scene.run())).toEqual([5_000, 15_000, 25_000, 35_000, 45_000, 55_000]);
+  });
+
+  test("come after the lame duck", async () => {
+    halfway();
+    const scene = new Scene({ spread: 1_000, lameDuck: 2_000 }, 2).begin();
+    expect(drains(await scene.run())).toEqual([2_250, 2_750]);
+  });
+
+  test("come within half of the time that a hurried call leaves, or as fast as it says", async () => {
+    halfway();
+    const scene = new Scene({ spread: 60_000, deadline: 80_000 }, 6).begin();
+    scene.time.at(20_000, () => scene.shutdown.hasten({ deadline: 8_000 }));
+    expect(drains(await scene.run())).toEqual([5_000, 15_000, 20_500, 21_500, 22_500, 23_500]);
+    const other = new Scene({ spread: 60_000, deadline: 80_000 }, 6).begin();
+    other.time.at(20_000, () => other.shutdown.hasten({ spread: 0 }));
+    expect(
+      drains(await other.run())
+        .slice(2)
+        .every((at) => at < 20_002),
+    ).toBe(true);
+  });
+});
 
 describe("a shutdown", () => {
   test("of nobody closes the door, and reports at once", async () => {

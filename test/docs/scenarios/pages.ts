@@ -83,7 +83,7 @@ const app = { get: (path, handle) => routes.set(path, handle) };`,
   return status;
 };
 assert.equal(readiness(), 200);
-const down = server.shutdown({ lameDuck: 10 });
+const down = server.shutdown({ lameDuck: 100 });
 assert.equal(readiness(), 503);
 await down;`,
   },
@@ -92,7 +92,7 @@ await down;`,
     replace: ["8080", "port"],
     before: `import { terminationSignals } from "lastcall/process";
 ${lastcall}
-const server = createServer({ drain: { deadline: 50 } }, () => new Promise(() => {}));
+const server = createServer({ drain: { deadline: 100 } }, () => new Promise(() => {}));
 const port = await drive.freePort();
 const printed = [];
 const console = { log: (line) => printed.push(line) };
