@@ -3,6 +3,8 @@
  *
  * @module lastcall
  */
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 export { createServer, type RunOptions, type Server, type StopSignals } from "./server/server.js";
 export type { ServerState } from "./server/premises.js";
 export { defaults, type ServerOptions } from "./server/options.js";

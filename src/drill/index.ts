@@ -3,6 +3,8 @@
  *
  * @module lastcall/drill
  */
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 export { drill } from "./drill.js";
 export { drillDefaults, type DrillOptions } from "./options.js";
 export { DrillError, type DrillErrorCode } from "./errors.js";

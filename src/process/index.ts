@@ -3,4 +3,6 @@
  *
  * @module lastcall/process
  */
+/// <reference types="node" preserve="true" />
+/// <reference lib="esnext.disposable" preserve="true" />
 export { terminationSignals, type TerminationSignals, type TerminationSignalsOptions } from "./signals.js";

@@ -12,10 +12,10 @@ import { installPackages } from "../../scripts/nodes.mjs";
 const run = promisify(execFile);
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The compiler that we use, and one that many of those who install the package still use. */
-export const COMPILERS = ["typescript", "typescript-5"] as const;
+/** The compiler that we use, and those that many who install the package still use. */
+export const COMPILERS = ["typescript", "typescript-6", "typescript-5"] as const;
 
-/** A project with nothing but the tarball and what compiles TypeScript. */
+/** A project with nothing but the tarball, what that brings, and what compiles TypeScript. */
 export interface Consumer {
   directory: string;
   /** The paths within the tarball. */
@@ -42,8 +42,8 @@ export async function installTarball(): Promise<Consumer> {
   await installPackages(directory, [
     `./${tarball.filename}`,
     `typescript@${devDependencies["typescript"]}`,
+    "typescript-6@npm:typescript@6.0.3",
     "typescript-5@npm:typescript@5.9.3",
-    `@types/node@${devDependencies["@types/node"]}`,
   ]);
   return {
     directory,

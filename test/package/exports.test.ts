@@ -20,11 +20,12 @@ function reexports(path: string): string[] {
   );
 }
 
-/** What is left of a file once its comments and its re-exports are taken out. */
+/** What is left of a file once its comments, the types that it brings and its re-exports are taken out. */
 function rest(path: string): string {
   const source = readFileSync(new URL(path, import.meta.url), "utf8");
   return source
     .replaceAll(/\/\*.*?\*\//gs, "")
+    .replaceAll(/^\/\/\/ <reference .* \/>$/gm, "")
     .replaceAll(EXPORT, "")
     .trim();
 }
