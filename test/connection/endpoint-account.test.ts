@@ -31,7 +31,7 @@ describe("the account of a connection", () => {
       handlerRuns: true,
     });
     expect(tally).toMatchObject({ served: 0, abandoned: 3 });
-    expect(endpoint.consumer.told.filter((what) => what === "draining")).toHaveLength(1);
+    expect(endpoint.consumer.told.filter((what) => what === "leaving")).toHaveLength(1);
   });
 
   test("says that a handler ran on when only it kept the connection", async () => {
