@@ -4,6 +4,7 @@
  */
 import { createRequire } from "node:module";
 import { Compression, type PerMessageDeflate } from "../connection/compression.js";
+import { membersOf } from "../wire/handshake.js";
 
 /** How messages are compressed. Window bits are powers of two: 15 stands for 32 KiB. */
 export interface CompressionOptions {
@@ -92,8 +93,10 @@ export class CompressionNegotiator {
   }
 
   #offersIn(header: string): Offer[] | undefined {
+    const extensions = membersOf(header);
+    if (extensions.length === 0) return [];
     try {
-      return this.#ws.extension.parse(header)[NAME] ?? [];
+      return this.#ws.extension.parse(extensions.join(", "))[NAME] ?? [];
     } catch {
       return undefined;
     }

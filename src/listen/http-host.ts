@@ -10,6 +10,7 @@ import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { now } from "../base/clock.js";
 import { InvalidOptionError } from "../base/errors.js";
+import { pathOf } from "../wire/handshake.js";
 import { Doorway } from "./doorway.js";
 import { Http1Handshake } from "./http1-handshake.js";
 import { Http2Sessions, isHttp2Server, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
@@ -249,7 +250,7 @@ class HttpHost {
   };
 
   #claimOf({ url = "" }: IncomingMessage): HttpHostListener | undefined {
-    const path = url.split("?", 1)[0];
+    const path = pathOf(url);
     const claims = [...this.#claims];
     return claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
   }

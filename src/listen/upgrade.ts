@@ -3,7 +3,7 @@ import { now } from "../base/clock.js";
 import { LastcallError, UpgradeRejected } from "../base/errors.js";
 import type { Guest } from "../connection/connection.js";
 import type { Accepted } from "../connection/endpoint.js";
-import { isSameHost, normalizeOrigin, type RequestHead } from "../wire/handshake.js";
+import { hostOf, isSameHost, normalizeOrigin, pathOf, type RequestHead } from "../wire/handshake.js";
 import type { Agreement } from "./compression-offer.js";
 import { EarlyBytes } from "./early-bytes.js";
 import type { Offer, OpeningHandshake } from "./opening-handshake.js";
@@ -77,7 +77,7 @@ export class Upgrades<Principal> {
   #check(handshake: OpeningHandshake): Offer | Refusal {
     const { head } = handshake;
     const { path } = this.#owner.options;
-    if (path !== undefined && head.url.split("?", 1)[0] !== path) return NOTHING_HERE;
+    if (path !== undefined && pathOf(head.url) !== path) return NOTHING_HERE;
     const offer = handshake.read();
     if ("status" in offer) return offer;
     if (!this.#isOriginAllowed(head)) return WRONG_ORIGIN;
@@ -85,11 +85,11 @@ export class Upgrades<Principal> {
     return closed === undefined ? offer : unavailable(closed);
   }
 
-  #isOriginAllowed({ headers }: RequestHead): boolean {
+  #isOriginAllowed(head: RequestHead): boolean {
     const { origins } = this.#owner.options;
-    const { origin, host } = headers;
+    const { origin } = head.headers;
     if (origin === undefined || origins === "*") return true;
-    if (origins === undefined) return isSameHost(origin, host);
+    if (origins === undefined) return isSameHost(origin, hostOf(head));
     const normalized = normalizeOrigin(origin);
     return normalized !== undefined && origins.includes(normalized);
   }

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 /** The head of an HTTP request, as a parser gives it: header names in lower case. */
 export interface RequestHead {
   readonly method: string;
-  /** The request target, for example `/chat?room=1`. */
+  /** The request target as it came: `/chat?room=1`, or the absolute form `http://host/chat?room=1` (RFC 9112 §3.2). */
   readonly url: string;
   readonly httpVersion: string;
   /** What came several times is one string, joined as Node joins it: by a comma, cookies by a semicolon. */
@@ -84,20 +84,44 @@ function refuse(
   return { status, message, headers };
 }
 
-/** The members of a comma-separated header, in lower case. */
-function listed(value = ""): string[] {
-  return value
-    .toLowerCase()
-    .split(",")
-    .map((member) => member.trim());
+/** One member of a list: no comma in it but in a quoted string (RFC 9110 §5.6.4). */
+const MEMBER = /(?:[^,"]|"(?:\\.|[^"\\])*"?)+/g;
+
+/** The members of a header that is a list. Empty ones are to be ignored (RFC 9110 §5.6.1.2). */
+export function membersOf(value: string): string[] {
+  const members = value.match(MEMBER) ?? [];
+  return members.map((member) => member.trim()).filter((member) => member !== "");
 }
 
-/** The offered subprotocols; undefined when the header is malformed (RFC 6455 §4.1 point 10: each only once). */
+/** The same in lower case, for a header that may be missing. */
+function listed(value = ""): string[] {
+  return membersOf(value.toLowerCase());
+}
+
+/**
+ * The offered subprotocols; undefined when the header is malformed: it lists at least one (RFC 6455 §11.3.4), and each
+ * only once (§4.1 point 10).
+ */
 function readProtocols(value: string | undefined): string[] | undefined {
   if (value === undefined) return [];
-  const protocols = value.split(",").map((member) => member.trim());
-  const wellFormed = protocols.every((protocol) => TOKEN.test(protocol));
+  const protocols = membersOf(value);
+  const wellFormed = protocols.length > 0 && protocols.every((protocol) => TOKEN.test(protocol));
   return wellFormed && new Set(protocols).size === protocols.length ? protocols : undefined;
+}
+
+/** The parts of a target in absolute form: the authority, and the path with the query. */
+const ABSOLUTE_FORM = /^[a-z][a-z0-9+.-]*:\/\/([^/?]*)(.*)$/i;
+
+/** The path that a request asks for, whatever the form of its target (RFC 9112 §3.2.2: a server MUST accept both). */
+export function pathOf(target: string): string {
+  const local = ABSOLUTE_FORM.exec(target)?.[2] ?? target;
+  const path = local.split("?", 1)[0]!;
+  return path === "" ? "/" : path;
+}
+
+/** The host that a request is for: with a target in absolute form the Host header is to be ignored (RFC 9112 §3.2.2). */
+export function hostOf({ url, headers }: RequestHead): string | undefined {
+  return ABSOLUTE_FORM.exec(url)?.[1] ?? headers["host"];
 }
 
 /** Whether a subprotocol's name may stand in a header. */

@@ -44,8 +44,16 @@ describe("an offer", () => {
     const negotiator = new CompressionNegotiator(compressionDefaults, 2 ** 20);
     expect(negotiator.negotiate("x-other")).toBe(undefined);
     expect(negotiator.negotiate(`${NAME}; unknown`)).toBe(undefined);
-    for (const header of ["; a", `${NAME};`, `${NAME}; a=`, `${NAME}, ,`]) {
+    for (const header of ["; a", `${NAME};`, `${NAME}; a=`, `${NAME} x`]) {
       expect(negotiator.negotiate(header)).toBe("malformed");
+    }
+  });
+
+  test("is found among empty elements, which are ignored; a header of nothing else offers nothing", () => {
+    const negotiator = new CompressionNegotiator(compressionDefaults, 2 ** 20);
+    for (const header of ["", ",", " , ,"]) expect(negotiator.negotiate(header)).toBe(undefined);
+    for (const header of [`${NAME},`, `,,${NAME}`, `x-other; a="b",,${NAME} ,`]) {
+      expect(agree(header).header).toBe(NAME);
     }
   });
 

@@ -30,6 +30,7 @@ describe("upgrades on the caller's HTTP server", () => {
     await echo("ours", { path: "/ws" }).listen(http);
     expect(await answerAt(port, "/other")).toBe(404);
     expect(await answerAt(port, "/ws?query")).toBe("ours: hello");
+    expect(await answerAt(port, "http://localhost/ws?query")).toBe("ours: hello");
   });
 
   test("to other paths are left to whoever else takes upgrades", async () => {

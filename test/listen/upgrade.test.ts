@@ -247,6 +247,28 @@ describe("what the handler knows", () => {
     expect(new Set(seen.map(({ id }) => id)).size).toBe(3);
   });
 
+  test("empty elements of lists do not matter", async () => {
+    const { port } = await serve(echo, { protocols: ["b"], compression: true });
+    const { response } = await ask(port, {
+      Upgrade: ",websocket,",
+      Connection: ",Upgrade, ,",
+      "Sec-WebSocket-Protocol": "b,",
+      "Sec-WebSocket-Extensions": "",
+    });
+    expect(response).toMatchObject({ status: 101, headers: { "sec-websocket-protocol": "b" } });
+    expect(response!.headers).not.toHaveProperty("sec-websocket-extensions");
+  });
+
+  test("the target may be in absolute form, and then names the host", async () => {
+    const { port } = await serve(echo, { path: "/chat" });
+    const absolute = "http://real.example/chat?room=1";
+    expect((await ask(port, { Host: "other.example" }, absolute)).response?.status).toBe(101);
+    expect((await ask(port, { Origin: "http://real.example" }, absolute)).response?.status).toBe(101);
+    const pretended = { Host: "evil.example", Origin: "http://evil.example" };
+    expect((await ask(port, pretended, absolute)).response?.status).toBe(403);
+    expect((await ask(port, {}, "http://real.example/")).response?.status).toBe(404);
+  });
+
   test("a query does not matter to the path", async () => {
     const { port } = await serve(echo, { path: "/chat" });
     expect((await ask(port, {}, "/chat?room=1")).response?.status).toBe(101);

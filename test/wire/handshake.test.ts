@@ -2,9 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
   acceptKey,
+  hostOf,
   isProtocolName,
   isSameHost,
+  membersOf,
   normalizeOrigin,
+  pathOf,
   readHandshake,
   switchingProtocols,
   type RequestHead,
@@ -44,6 +47,8 @@ describe("reading a handshake", () => {
     ["Upgrade among others", { upgrade: "h2c, websocket" }],
     ["Connection in any case among others, as Firefox sends it", { connection: "keep-alive, Upgrade" }],
     ["Connection without spaces", { connection: "keep-alive,upgrade" }],
+    ["Upgrade with empty elements", { upgrade: ",websocket, ," }],
+    ["Connection with empty elements", { connection: ", ,Upgrade,\t," }],
   ] as const) {
     it(`accepts ${what}`, () => {
       expect(readHandshake(request(headers))).toEqual({ key: KEY, protocols: [] });
@@ -95,7 +100,9 @@ describe("reading a handshake", () => {
     ["a key with bits that no byte uses", { "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAB==" }],
     ["two keys", { "sec-websocket-key": `${KEY}, ${KEY}` }],
     ["an empty subprotocol header", { "sec-websocket-protocol": "" }],
-    ["an empty subprotocol in the list", { "sec-websocket-protocol": "chat,,superchat" }],
+    ["a subprotocol header of nothing but commas", { "sec-websocket-protocol": " , ,, " }],
+    ["a subprotocol in quotes", { "sec-websocket-protocol": '"chat"' }],
+    ["a subprotocol offered twice among empty ones", { "sec-websocket-protocol": "chat,,chat" }],
     ["a subprotocol with a space", { "sec-websocket-protocol": "super chat" }],
     ["a subprotocol that could end the header", { "sec-websocket-protocol": "chat\r\nX: y" }],
     ["a subprotocol offered twice", { "sec-websocket-protocol": "chat, superchat, chat" }],
@@ -128,6 +135,18 @@ describe("reading a handshake", () => {
     );
   });
 
+  for (const header of [
+    "chat,,superchat",
+    "chat, superchat,",
+    ", chat ,\tsuperchat",
+    ",,chat,,,superchat,,",
+  ]) {
+    it(`ignores empty elements among the subprotocols, as in ${JSON.stringify(header)}`, () => {
+      const protocols = ["chat", "superchat"];
+      expect(readHandshake(request({ "sec-websocket-protocol": header }))).toEqual({ key: KEY, protocols });
+    });
+  }
+
   it("throws nothing, whatever the headers say", () => {
     const value = fc.oneof(fc.string(), fc.constant(undefined));
     const names = [
@@ -145,6 +164,46 @@ describe("reading a handshake", () => {
       }),
     );
   });
+});
+
+describe("the members of a list", () => {
+  for (const [value, members] of [
+    ["", []],
+    [" , ,", []],
+    ["a", ["a"]],
+    ["a, b,,c ,", ["a", "b", "c"]],
+    ['a; x="1,,2", b', ['a; x="1,,2"', "b"]],
+    ['a; x="1\\",,2", b', ['a; x="1\\",,2"', "b"]],
+    ['a; x="1,,2', ['a; x="1,,2']],
+    ['a; x="1\\', ['a; x="1\\']],
+  ] as const) {
+    it(`of ${JSON.stringify(value)} are ${JSON.stringify(members)}`, () => {
+      expect(membersOf(value)).toEqual(members);
+    });
+  }
+});
+
+describe("a request target", () => {
+  for (const [target, path, host] of [
+    ["/chat", "/chat", undefined],
+    ["/chat?room=1", "/chat", undefined],
+    ["/", "/", undefined],
+    ["/?room=1", "/", undefined],
+    ["/chat/http://other/", "/chat/http://other/", undefined],
+    ["/?to=http://other/chat", "/", undefined],
+    ["http://other.example/chat?room=1", "/chat", "other.example"],
+    ["HTTP://other.example:8080/chat", "/chat", "other.example:8080"],
+    ["ws://other.example", "/", "other.example"],
+    ["wss://other.example?room=1", "/", "other.example"],
+    ["http://[::1]:8080/a/b", "/a/b", "[::1]:8080"],
+    ["*", "*", undefined],
+    ["", "/", undefined],
+  ] as const) {
+    it(`${JSON.stringify(target)} asks for ${path}${host === undefined ? "" : ` at ${host}`}`, () => {
+      expect(pathOf(target)).toBe(path);
+      expect(hostOf(request({}, { url: target }))).toBe(host ?? "server.example.com");
+    });
+  }
 });
 
 describe("answering a handshake", () => {
