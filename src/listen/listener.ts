@@ -55,6 +55,16 @@ export async function untilNobodyComes(accepted: () => number): Promise<void> {
   } while (accepted() !== before && now() < limit);
 }
 
+/** A caller's server that does not listen yet, and how many of ours wait for it: one set of listeners for all of them. */
+interface Wait {
+  waiters: number;
+  /** Resolves when it listens; rejects when it cannot, or is closed. */
+  readonly listening: Promise<unknown>;
+  readonly stop: () => void;
+}
+
+const waits = new WeakMap<NetServer, Wait>();
+
 /**
  * Resolves when a caller's server listens.
  * @throws {@link ServerStateError} when it was closed, or is closed meanwhile; Node's error when it cannot listen.
@@ -62,17 +72,35 @@ export async function untilNobodyComes(accepted: () => number): Promise<void> {
 export async function untilListening(server: NetServer, signal: AbortSignal): Promise<void> {
   if (server.listening) return;
   if (hasListened(server)) throw closedError();
-  const settled = new AbortController();
-  const stop = { signal: AbortSignal.any([signal, settled.signal]) };
+  signal.throwIfAborted();
+  const wait = waits.get(server) ?? beginWait(server);
+  wait.waiters++;
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason as Error), { once: true });
+  });
+  try {
+    await Promise.race([wait.listening, aborted]);
+  } finally {
+    wait.waiters--;
+    if (wait.waiters === 0) wait.stop();
+  }
+}
+
+function beginWait(server: NetServer): Wait {
+  const over = new AbortController();
+  const { signal } = over;
   const closed = async (): Promise<never> => {
-    await once(server, "close", stop);
+    await once(server, "close", { signal });
     throw closedError();
   };
-  try {
-    await Promise.race([once(server, "listening", stop), closed()]);
-  } finally {
-    settled.abort();
-  }
+  const stop = (): void => {
+    waits.delete(server);
+    over.abort();
+  };
+  const listening = Promise.race([once(server, "listening", { signal }), closed()]);
+  const wait = { waiters: 0, listening, stop };
+  waits.set(server, wait);
+  return wait;
 }
 
 /**

@@ -1,4 +1,5 @@
 /** From signals of the operating system to the two abort signals that `server.run` takes. */
+import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { knownOptions } from "../base/checks.js";
 import { InvalidOptionError } from "../base/errors.js";
@@ -35,6 +36,8 @@ export function terminationSignals(options: TerminationSignalsOptions = {}): Ter
     throw new InvalidOptionError("signals", signals, "a list of names such as SIGTERM");
   const shutdown = new AbortController();
   const close = new AbortController();
+  // As many servers as a process has may run with them.
+  setMaxListeners(0, shutdown.signal, close.signal);
   let firstAt: number | undefined;
 
   for (const signal of signals) {

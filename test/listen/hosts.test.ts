@@ -277,4 +277,22 @@ describe("a caller's server that does not listen yet", () => {
       expect(later.listening).toBe(true);
     });
   }
+
+  test("may be waited for by many servers, each with its path, and no warning comes of it", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    const later = createHttpServer();
+    const servers = Array.from({ length: 12 }, (_, index) => echo(`${index}`, { path: `/${index}` }));
+    const listened = servers.map(async (server) => server.listen(later));
+    const { port } = (await listening(later)).address() as net.AddressInfo;
+    await Promise.all(listened);
+    const client = await openRaw(port, { path: "/11" });
+    client.send("hello");
+    await client.received(1);
+    expect(client.messages).toEqual(["11: hello"]);
+    await Promise.all(servers.map(async (server) => server.shutdown()));
+    expect(warnings).toEqual([]);
+  });
 });

@@ -99,4 +99,27 @@ describe("a caller's server", () => {
     await expect(wait).rejects.toMatchObject({ name: "AbortError" });
     expect(listeners(server)).toBe(0);
   });
+
+  test("is listened to once, however many wait for it, and by nobody when the last one is gone", async () => {
+    const warnings: Error[] = [];
+    const hear = (warning: Error): void => void warnings.push(warning);
+    process.on("warning", hear);
+    onTestFinished(() => void process.off("warning", hear));
+    const server = createServer();
+    const before = listeners(server);
+    const leaving = Array.from({ length: 20 }, () => new AbortController());
+    const left = leaving.map(async ({ signal }) => untilListening(server, signal));
+    const one = listeners(server);
+    const stays = untilListening(server, never);
+    expect(listeners(server)).toBe(one);
+    for (const controller of leaving) controller.abort();
+    for (const gone of left) await expect(gone).rejects.toMatchObject({ name: "AbortError" });
+    expect(listeners(server)).toBe(one);
+    onTestFinished(() => void server.close());
+    server.listen(0, "127.0.0.1");
+    await stays;
+    expect(listeners(server)).toBe(before);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(warnings).toEqual([]);
+  });
 });

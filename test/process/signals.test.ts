@@ -1,4 +1,5 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { createServer } from "../../src/index.js";
 import { terminationSignals } from "../../src/process/index.js";
 import { work } from "../tools/timing.js";
 
@@ -36,4 +37,17 @@ test("a signal that this system does not have is refused at once, and nothing is
     'signals must be names such as SIGTERM; it was "SIGTREM".',
   );
   expect(process.listenerCount("SIGUSR2")).toBe(before);
+});
+
+test("many servers of one process run with the same signals, and no warning comes of it", async () => {
+  const warnings: Error[] = [];
+  const hear = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", hear);
+  onTestFinished(() => void process.off("warning", hear));
+  const signals = terminationSignals({ signals: [signal] });
+  const servers = Array.from({ length: 12 }, () => createServer(() => {}));
+  const runs = servers.map((server) => server.run({ listen: { port: 0, host: "127.0.0.1" }, ...signals }));
+  await raise();
+  for (const report of await Promise.all(runs)) expect(report.outcome).toBe("clean");
+  expect(warnings).toEqual([]);
 });
