@@ -7,6 +7,7 @@ import { InvalidOptionError } from "../base/errors.js";
 import { HttpHostListener } from "./http-host.js";
 import { allowsHttp1, isHttp2Server } from "./http2-sessions.js";
 import type { Listener, ListenerOwner } from "./listener.js";
+import { OwnServer } from "./own-server.js";
 import { SocketListener } from "./socket-listener.js";
 
 /**
@@ -45,7 +46,7 @@ export function listenerFor(
   }
   if (target instanceof NetServer) return new SocketListener(target, undefined, owner, handshakeTimeout);
   return new SocketListener(
-    new NetServer({ allowHalfOpen: true }),
+    new OwnServer({ allowHalfOpen: true }),
     checkOptions(target),
     owner,
     handshakeTimeout,

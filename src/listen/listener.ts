@@ -12,6 +12,8 @@ export interface ListenerOwner extends DoorwayOwner {
   onUpgrade(handshake: OpeningHandshake): void;
   /** A socket could not be accepted, or a name not be removed. */
   onListenerError(error: unknown): void;
+  /** A socket that is all ours was closed by somebody else: nobody is accepted any more. */
+  onListenerClosed(): void;
 }
 
 /**

@@ -14,6 +14,7 @@ import { Doorway } from "./doorway.js";
 import { Http1Handshake } from "./http1-handshake.js";
 import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
 import type { Refusal } from "./refusal.js";
+import { OwnServer } from "./own-server.js";
 import { headOf } from "./request-head.js";
 import { SocketFile } from "./socket-file.js";
 import { TlsHandshakes } from "./tls-handshakes.js";
@@ -38,6 +39,7 @@ export class SocketListener implements Listener {
   readonly #encrypting: TlsHandshakes;
   readonly #opening = new AbortController();
   #accepted = 0;
+  #closing = false;
   #socketFile: SocketFile | undefined;
   readonly #gone = defer<void>();
 
@@ -68,6 +70,7 @@ export class SocketListener implements Listener {
       (error) => owner.onListenerError(error),
     );
     this.#http = this.#createParser();
+    if (server instanceof OwnServer) server.onClosing = this.#onClosing;
     this.#server.once("close", this.#onClose);
     this.#server.on("connection", this.#onConnection);
     if (server instanceof TlsServer) {
@@ -100,7 +103,7 @@ export class SocketListener implements Listener {
     try {
       socketFile.publish();
     } catch (error) {
-      this.#server.close();
+      this.#close();
       throw error;
     }
     this.#socketFile = socketFile;
@@ -145,6 +148,11 @@ export class SocketListener implements Listener {
     } catch (error) {
       this.#owner.onListenerError(error);
     }
+    this.#close();
+  }
+
+  #close(): void {
+    this.#closing = true;
     this.#server.close();
   }
 
@@ -171,6 +179,10 @@ export class SocketListener implements Listener {
     this.#server.off("secureConnection", this.#onSocket);
     this.#server.off("tlsClientError", this.#encrypting.onFailed);
   }
+
+  readonly #onClosing = (): void => {
+    if (!this.#closing) this.#owner.onListenerClosed();
+  };
 
   readonly #onClose = (): void => this.#gone.resolve();
 

@@ -63,8 +63,9 @@ export class Premises<Taker extends Consumer, Principal>
     if (options.heartbeat !== false) this.#heartbeat = new Heartbeat(this.connections, options.heartbeat);
   }
 
+  /** A server that is on a caller's goes down with it: when that was closed nobody comes any more. */
   get state(): ServerState {
-    return this.#state;
+    return this.#state === "listening" && this.address() === null ? "draining" : this.#state;
   }
 
   address(): AddressInfo | string | null {
@@ -92,6 +93,7 @@ export class Premises<Taker extends Consumer, Principal>
       refusals: this.#refusals,
       onUpgrade: (handshake: OpeningHandshake) => this.#upgrades.handle(handshake),
       onListenerError: (error: unknown) => this.reportError(error),
+      onListenerClosed: () => void this.shutdown(),
       onGuestGone: () => this.#shutdown?.handshakeSettled(),
     };
     this.#listener = listenerFor(target, owner, this.options);

@@ -214,7 +214,11 @@ describe.each(HOSTS.filter(([name]) => name !== "a file descriptor"))("%s", (_, 
     peers.forEach((peer, index) => requestsOf(index, REQUESTS).forEach((text) => peer.send(text)));
     const closed = once(theirs, "close");
     const stopped = await working.stop(() => {
+      expect(working.server.state).toBe("listening");
       theirs.close();
+      // Nobody comes any more, and readiness must not say otherwise.
+      expect(working.server).toMatchObject({ state: "draining" });
+      expect(working.server.address()).toBe(null);
       return working.server.shutdown();
     });
     expect(outcomeOf(stopped)).toEqual(allServed);

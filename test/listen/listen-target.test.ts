@@ -18,6 +18,7 @@ const owner = {
   refusals: new Refusals(() => {}),
   onUpgrade: () => {},
   onListenerError: () => {},
+  onListenerClosed: () => {},
   onGuestGone: () => {},
 };
 

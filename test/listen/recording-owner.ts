@@ -20,6 +20,12 @@ export class RecordingOwner implements ListenerOwner {
     this.errors.push(error);
   }
 
+  closed = 0;
+
+  onListenerClosed(): void {
+    this.closed++;
+  }
+
   onGuestGone(): void {
     this.gone++;
   }

@@ -106,6 +106,24 @@ assert.equal(process.exitCode, 1);
 process.exitCode = 0;`,
   },
   {
+    marker: "cluster.worker.disconnect()",
+    replace: ["8080", "port"],
+    before: `import { once } from "node:events";
+import { terminationSignals } from "lastcall/process";
+${lastcall}
+if (cluster.isPrimary) {
+  const worker = cluster.fork();
+  const [code, signal] = await once(worker, "exit");
+  assert.deepEqual([code, signal, worker.exitedAfterDisconnect], [0, null, true]);
+  process.exit();
+}
+const server = createServer(each(drive.work));
+const port = await drive.freePort();
+const seen = drive.terminateInTheMiddle(port);`,
+    after: `assert.equal(report.outcome, "clean");
+assert.deepEqual(await seen, drive.servedInTheMiddle);`,
+  },
+  {
     marker: 'subscribe("lastcall:connection"',
     before: `${lastcall}
 const logged = [];
