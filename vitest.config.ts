@@ -18,7 +18,7 @@ const TIMELESS = [
   "test/house.test.ts",
   "test/interop/conformance/**",
   "test/listen/{compression-offer,early-bytes,hosts-refused,hosts-upgrades,http1-handshake,listen-target}.test.ts",
-  "test/listen/{refusal,request-head,socket-file,upgrade}.test.ts",
+  "test/listen/{overlay,refusal,request-head,socket-file,upgrade}.test.ts",
   "test/package/exports.test.ts",
   "test/server/{option-checks,options,premises}.test.ts",
   "test/types/**",

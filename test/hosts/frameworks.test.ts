@@ -34,8 +34,8 @@ describe.each(adapters)("$name", ({ start, closedAlready }) => {
     const stopping = scene.working.stop(async () => {
       closing = app.close();
       await eventually(() => !app.http.listening);
-      // Its close() tells no WebSocket anything.
-      expect(scene.working.server.state).toBe("listening");
+      // Nobody comes any more; its close() tells no WebSocket anything.
+      expect(scene.working.server.state).toBe("draining");
       return scene.working.server.shutdown();
     });
     await scene.expectServed();

@@ -37,8 +37,9 @@ test("an onApplicationShutdown hook comes too late: Nest waits for the WebSocket
   const { scene, server, app } = await openWith("onApplicationShutdown");
   const closing = app.close();
   await eventually(() => !scene.http.listening && scene.working.served === TOTAL);
-  // All is served, and nobody has told the WebSockets to go.
-  expect(server.state).toBe("listening");
+  // All is served, and nobody has told the WebSockets to go, though nobody comes any more.
+  expect(server.state).toBe("draining");
+  expect(server.connections.size).toBe(CONNECTIONS);
   const stopping = server.shutdown();
   await scene.expectServed();
   expect(countsOf(await stopping)).toEqual(
