@@ -9,7 +9,7 @@ const LIGHT = [
   "test/drill/{account,check,conversation,delay,dialect,findings,handshake,options}.test.ts",
   "test/drill/{profiles,random,sentence,verdict}.test.ts",
   "test/listen/{compression-offer,early-bytes,hosts-refused,hosts-upgrades,http1-handshake,listen-target}.test.ts",
-  "test/listen/{refusal,request-head,socket-file,upgrade}.test.ts",
+  "test/listen/{overlay,refusal,request-head,socket-file,upgrade}.test.ts",
   "test/server/{option-checks,options,premises}.test.ts",
   "test/virtual/**",
   "test/wire/**",
