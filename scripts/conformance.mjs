@@ -69,6 +69,7 @@ function page(cases) {
       "suite has five, groups 12 and 13 with fewer messages, and with windows of 9 bits where that has 8. Their sections are those of RFC 7692.",
     "",
     ...choices,
+    ...autobahnSection(),
   ];
   let group;
   for (const each of cases) {
@@ -88,6 +89,12 @@ function page(cases) {
     );
   }
   return `${lines.join("\n")}\n`;
+}
+
+/** What `npm run autobahn` has written into the page. */
+function autobahnSection() {
+  const [section] = /<!-- autobahn -->[^]*?<!-- \/autobahn -->/.exec(readFileSync(PAGE, "utf8")) ?? [];
+  return section === undefined ? [] : ["", section];
 }
 
 const choices = [

@@ -24,18 +24,53 @@ import { ratiosOf, spread } from "./ratios.mjs";
 import { OTHER, OURS, subjects } from "./subjects.mjs";
 import { workloads } from "./workloads.mjs";
 
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string", multiple: true },
-    subject: { type: "string", multiple: true },
-    rounds: { type: "string" },
-    node: { type: "string" },
-    against: { type: "string" },
-    profile: { type: "boolean" },
-    render: { type: "boolean" },
-    save: { type: "boolean" },
-  },
-});
+const USAGE = `usage: npm run bench -- [--only NAME]… [--subject NAME]… [--rounds N] [--node LINE] [--against DIST]
+                        [--save] [--profile] [--render]`;
+
+const options = read();
+
+function read() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        help: { type: "boolean", short: "h" },
+        only: { type: "string", multiple: true },
+        subject: { type: "string", multiple: true },
+        rounds: { type: "string" },
+        node: { type: "string" },
+        against: { type: "string" },
+        profile: { type: "boolean" },
+        render: { type: "boolean" },
+        save: { type: "boolean" },
+      },
+    });
+    if (values.help) {
+      console.log(USAGE);
+      process.exit(0);
+    }
+    check(values);
+    return values;
+  } catch (error) {
+    console.error(`${error.message}\n${USAGE}`);
+    process.exit(2);
+  }
+}
+
+function known(what, value, names) {
+  if (!names.includes(value)) throw new Error(`no ${what} '${value}'; there are: ${names.join(", ")}`);
+}
+
+function check({ only = [], subject = [], rounds = "1", node: chosenLine = "20" }) {
+  known("line of Node", chosenLine, Object.keys(LINES));
+  for (const name of subject) known("subject", name, Object.keys(subjects));
+  for (const part of only) {
+    if (!workloads.some(({ name }) => name.includes(part)))
+      throw new Error(
+        `no workload whose name contains '${part}'; there are: ${workloads.map(({ name }) => name).join("; ")}`,
+      );
+  }
+  if (!/^[1-9]\d*$/.test(rounds)) throw new Error(`--rounds is a whole number from 1, not '${rounds}'`);
+}
 
 // The servers are processes of their own, and have our environment.
 if (options.against !== undefined) process.env.LASTCALL_OTHER = options.against;
