@@ -1,7 +1,10 @@
 import { defineConfig } from "vitest/config";
 import { effort } from "./test/tools/effort.js";
 
-/** What judges no time and forks no process: files that may share one, since a process of its own takes longer. */
+/**
+ * What judges no time: files that may share a process, since one of their own takes longer. Not at full effort: there a
+ * timer that one leaves cannot be hidden by those of another.
+ */
 const LIGHT = [
   "test/base/**",
   "test/connection/!(back-pressure|causes|compression-drain|connection|gone-peers|lingering|work).test.ts",
@@ -51,7 +54,7 @@ export default defineConfig({
     hookTimeout: 30_000,
     teardownTimeout: 5_000,
     projects: [
-      { extends: true, test: { name: "light", include: LIGHT, isolate: false, ...SIDE_BY_SIDE } },
+      { extends: true, test: { name: "light", include: LIGHT, isolate: effort === "full", ...SIDE_BY_SIDE } },
       { extends: true, test: { name: "timeless", include: TIMELESS, ...SIDE_BY_SIDE } },
       {
         extends: true,

@@ -277,8 +277,6 @@ describe("a test file that leaves something open", () => {
     const config = {
       globals: true,
       pool: "forks",
-      // As the lightest files are run: a process of its own hides nothing of what another leaves.
-      isolate: false,
       maxWorkers: 2,
       setupFiles: [join(root, "test/tools/open-handles.ts")],
     };
