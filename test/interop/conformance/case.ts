@@ -22,8 +22,6 @@ export type Step =
 export type Answer = ({ text: string } | { binary: Uint8Array } | { pong: string | Uint8Array }) & {
   /** So often, one after the other. */
   times?: number;
-  /** RFC 6455 leaves it to the server. */
-  optional?: boolean;
 };
 
 /** How the connection ends. In all of them the server's FIN comes first, and no reset. */
@@ -85,8 +83,7 @@ function describeAnswer(answer: Answer): string {
         ? ["binary", answer.binary]
         : ["Pong", answer.pong];
   const length = Buffer.byteLength(content);
-  const what = `${kind} of ${length} ${length === 1 ? "byte" : "bytes"}`;
-  return answer.optional ? `perhaps ${what}` : what;
+  return `${kind} of ${length} ${length === 1 ? "byte" : "bytes"}`;
 }
 
 function describeEnd(end: End): string {

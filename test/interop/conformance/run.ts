@@ -32,7 +32,7 @@ export async function run(conformanceCase: ConformanceCase): Promise<void> {
   client.socket.setNoDelay(true);
   for (const step of send) await play(client, step);
   if (end.by === "client") {
-    await answered(client, countRequired(answers));
+    await answered(client, countAll(answers));
     client.sendClose(1000);
   }
   // An answer too many is red at once, instead of waiting for an end that may never come.
@@ -101,10 +101,6 @@ function answerCount(client: RawClient): number {
   return client.messages.length + client.pongs.length;
 }
 
-function countRequired(answers: readonly Answer[]): number {
-  return answers.reduce((sum, { times = 1, optional }) => sum + (optional ? 0 : times), 0);
-}
-
 function countAll(answers: readonly Answer[]): number {
   return answers.reduce((sum, { times = 1 }) => sum + times, 0);
 }
@@ -114,16 +110,14 @@ async function answered(client: RawClient, count: number): Promise<void> {
   await client.until(() => answerCount(client) >= count || client.close !== undefined || client.gone);
 }
 
-/**
- * What came, in order, each as a short line that tells it from any other. The server may send Pings of its own at any
- * time (§5.5.2), and does between large writes: they answer nothing.
- */
+/** What came, in order, each as a short line that tells it from any other. A Ping that nobody expects is a fault. */
 function answersOf(client: RawClient): string[] {
   const messages = client.messages.values();
   const pongs = client.pongs.values();
   return client.log
-    .filter((kind) => kind === "message" || kind === "pong")
+    .filter((kind) => kind !== "close")
     .map((kind) => {
+      if (kind === "ping") return "Ping";
       if (kind === "pong") return summary("Pong", pongs.next().value!);
       const message = messages.next().value!;
       return summary(typeof message === "string" ? "text" : "binary", message);
@@ -142,7 +136,7 @@ function summaryOf(answer: Answer): string {
   return summary("Pong", answer.pong);
 }
 
-/** Walks both lists in order; an optional answer may be passed over. */
+/** Walks both lists in order. */
 function differing(
   actual: readonly string[],
   expected: readonly Answer[],
@@ -153,7 +147,7 @@ function differing(
     const wanted = summaryOf(answer);
     for (let time = 0; time < (answer.times ?? 1); time++) {
       if (actual[position] === wanted) position++;
-      else if (!answer.optional) missing.push(wanted);
+      else missing.push(wanted);
     }
   }
   return { surplus: actual.slice(position), missing };
