@@ -105,7 +105,7 @@ const server = createServer({ authenticate }, async (connection) => {
     connection.send(typeof message === "string" ? name + message : message.subarray(1));
   }
 });
-export const served: Promise<DrainReport> = server.run({ listen: 8080, ...terminationSignals() });
+export const served: Promise<DrainReport> = server.run({ listen: 8080, signals: terminationSignals() });
 
 async function reply(message: Message, connection: Connection): Promise<Buffer> {
   await connection.flushed();
