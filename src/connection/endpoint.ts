@@ -23,6 +23,7 @@ import { gone, type Standing } from "./moments.js";
 import type { ConnectionOptions, HeartbeatOptions } from "./options.js";
 import type { EncodedMessage } from "./encoded-message.js";
 import type { Kernel } from "./kernel.js";
+import { KernelLooks } from "./kernel-looks.js";
 import type { OnSent } from "./outbox.js";
 import { Pulse } from "./pulse.js";
 
@@ -79,11 +80,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
   #paused = false;
   /** Nothing of the consumer runs any more. */
   #settled = false;
-  /** What the peer's side had acknowledged when the kernel was looked at last, and what it had not, in bytes. */
-  #acknowledged = Infinity;
-  #unacknowledged = 0;
-  /** Bytes that the kernel held for the peer when the socket was destroyed. */
-  #lostBytes = 0;
+  /** Made when the kernel is first looked at. */
+  #madeLooks: KernelLooks | undefined;
   /** The peer will send nothing more: it has closed, or ended TCP. */
   #peerDone = false;
   #peerStatus: { code: number; reason: string } | undefined;
@@ -346,12 +344,13 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   onSocketClosed(error: Error | undefined): void {
-    const unsentBytes = this.bufferedAmount + this.#lostBytes;
+    const lostBytes = this.#madeLooks?.lostBytes ?? 0;
+    const unsentBytes = this.bufferedAmount + lostBytes;
     this.#account.socketClosed(unsentBytes, this.#inbox.isFull || this.#paused);
     this.#open = false;
     this.#gone = true;
-    this.#channel.forgetLooks(this.#owner.kernel);
-    this.#drop(this.#channel.bufferedMessages + this.#channel.messagesWithin(this.#lostBytes));
+    this.#madeLooks?.end();
+    this.#drop(this.#channel.bufferedMessages + this.#channel.messagesWithin(lostBytes));
     this.#dispatch({ type: "socket-closed", reset: error !== undefined, ...nameOf(error) });
     this.#channel.failWaiting(this.#neverSent());
     this.consumer.onClosed?.(this.closed!);
@@ -386,13 +385,11 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   look(tell: (acknowledged: number, unacknowledged: number) => void): void {
-    this.#channel.look(this.#owner.kernel, (acknowledged, unacknowledged) => {
-      // A socket that is gone holds nothing: what is known of it stays.
-      if (this.#gone) return;
-      this.#acknowledged = acknowledged;
-      this.#unacknowledged = unacknowledged;
-      tell(acknowledged, unacknowledged);
-    });
+    this.#looks.look(tell);
+  }
+
+  get #looks(): KernelLooks {
+    return (this.#madeLooks ??= new KernelLooks(this.#channel, this.#owner.kernel));
   }
 
   endSocket(): void {
@@ -407,7 +404,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   destroySocket(): void {
     this.#open = false;
-    this.#lostBytes = this.#unacknowledged;
+    this.#madeLooks?.noteDestroyed();
     this.#channel.destroy();
     this.#inbox.letGo();
   }
@@ -516,14 +513,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
     }
     if (verdict === "ask") this.#channel.ping();
     // The answer of one that reads slowly stands behind all that the kernel holds for it.
-    if (verdict === "wait") this.#lookWhetherItReads();
-  }
-
-  #lookWhetherItReads(): void {
-    const before = this.#acknowledged;
-    this.look((acknowledged) => {
-      if (acknowledged > before) this.#reads = true;
-    });
+    if (verdict === "wait") this.#looks.ifItReads(() => (this.#reads = true));
   }
 
   account(): ConnectionAccount {

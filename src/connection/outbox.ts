@@ -20,7 +20,7 @@ import { TakenLog } from "./taken-log.js";
  * Bytes handed to a socket at a time: twice as many as before while the kernel takes them at once, within these. A message
  * of 64 KiB goes out whole.
  */
-export const MIN_WRITE = 64 * 1024 + MAX_HEADER_LENGTH;
+export const MIN_WRITE = 65 * 1024;
 export const MAX_WRITE = 256 * 1024;
 
 /** What an outbox has when nothing waits: most connections of a server are idle. */

@@ -8,20 +8,18 @@ const STRETCH = 64 * 1024;
 /** Stretches that are remembered: Linux holds up to 4 MiB for a peer, unless it is told otherwise. */
 const REMEMBERED = 128;
 
-interface Stretch {
-  bytes: number;
-  messages: number;
-}
-
-const NONE: Stretch[] = [];
+const NONE: number[] = [];
 
 export class TakenLog {
   /** All bytes that were taken. */
   bytes = 0;
   #latestBytes = 0;
   #latestMessages = 0;
-  /** The stretches before the latest, in order. Made for the first of them. */
-  #before: Stretch[] = NONE;
+  /** How many stretches have ended, and the last of them, each at its number modulo `REMEMBERED`. */
+  #ended = 0;
+  // Numbers in place, and no object for each: those that live so long cost the collector more than the echo did.
+  #endedBytes = NONE;
+  #endedMessages = NONE;
 
   /** The kernel has taken so many bytes, in which so many messages end. */
   add(bytes: number, messages: number): void {
@@ -32,22 +30,28 @@ export class TakenLog {
   }
 
   #endStretch(): void {
-    const stretch = { bytes: this.#latestBytes, messages: this.#latestMessages };
-    if (this.#before === NONE) this.#before = [stretch];
-    else this.#before.push(stretch);
-    if (this.#before.length > REMEMBERED) this.#before.shift();
+    if (this.#ended === 0) [this.#endedBytes, this.#endedMessages] = [[], []];
+    const at = this.#ended % REMEMBERED;
+    this.#endedBytes[at] = this.#latestBytes;
+    this.#endedMessages[at] = this.#latestMessages;
+    this.#ended++;
     this.#latestBytes = 0;
     this.#latestMessages = 0;
   }
 
   /** How many messages may end within the last so many bytes. Within a stretch they are taken to be of one length. */
   messagesWithin(lastBytes: number): number {
-    let [messages, rest] = [0, lastBytes];
-    const latest = { bytes: this.#latestBytes, messages: this.#latestMessages };
-    for (const stretch of [latest, ...this.#before.toReversed()]) {
-      if (rest <= 0) break;
-      messages += Math.ceil((stretch.messages * Math.min(rest, stretch.bytes)) / Math.max(stretch.bytes, 1));
-      rest -= stretch.bytes;
+    let rest = lastBytes;
+    const within = (bytes: number, messages: number): number => {
+      const share = Math.min(Math.max(rest, 0), bytes) / Math.max(bytes, 1);
+      rest -= bytes;
+      return Math.ceil(messages * share);
+    };
+    let messages = within(this.#latestBytes, this.#latestMessages);
+    const oldest = Math.max(0, this.#ended - REMEMBERED);
+    for (let stretch = this.#ended - 1; stretch >= oldest && rest > 0; stretch--) {
+      const at = stretch % REMEMBERED;
+      messages += within(this.#endedBytes[at]!, this.#endedMessages[at]!);
     }
     return messages;
   }
