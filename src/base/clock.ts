@@ -6,7 +6,11 @@ export type Timer = object;
 /** What keeps time. Times are milliseconds of a monotonic clock. */
 export interface Clock {
   now(): number;
-  /** Calls back after so many milliseconds, at most `MAX_TIMEOUT`. */
+  /**
+   * Calls back after so many milliseconds, at most `MAX_TIMEOUT`, when the sockets have been looked at once more. After a
+   * busy loop Node's timers come before the sockets: what has arrived meanwhile must be seen first, or a peer would be
+   * taken for late because we were.
+   */
   after(milliseconds: number, act: () => void): Timer;
   /** Takes back a call that is to come; one that has come or was never asked for is fine. */
   cancel(timer: Timer | undefined): void;
@@ -22,10 +26,27 @@ export function now(): number {
 /** Milliseconds that Node's timers can wait at most. */
 export const MAX_TIMEOUT = 2 ** 31 - 1;
 
+/** A timer that looks at the sockets before it acts. */
+class LookingTimer {
+  readonly #timeout: NodeJS.Timeout;
+  #look: NodeJS.Immediate | undefined;
+
+  constructor(milliseconds: number, act: () => void) {
+    this.#timeout = setTimeout(() => {
+      this.#look = setImmediate(act);
+    }, milliseconds);
+  }
+
+  cancel(): void {
+    clearTimeout(this.#timeout);
+    clearImmediate(this.#look);
+  }
+}
+
 /** The time of the machine. */
 export const systemClock: Clock = {
   now,
-  after: (milliseconds, act) => setTimeout(act, milliseconds),
-  cancel: (timer) => clearTimeout(timer as NodeJS.Timeout | undefined),
+  after: (milliseconds, act) => new LookingTimer(milliseconds, act),
+  cancel: (timer) => (timer as LookingTimer | undefined)?.cancel(),
   afterPoll: (act) => void setImmediate(act),
 };

@@ -85,7 +85,7 @@ export class Ending {
         return owner.sendClose(action.code, action.reason);
       case "look":
         return owner.look((acknowledged, unacknowledged) => {
-          // What has arrived by then must be seen first, as in `#onTimer`.
+          // What has arrived by then must be seen first, as before a tick.
           this.#clock.afterPoll(() => this.dispatch({ type: "looked", acknowledged, unacknowledged }));
         });
       case "fin":
@@ -123,12 +123,8 @@ export class Ending {
   readonly #onTimer = (): void => {
     this.#timer = undefined;
     this.#timerAt = Infinity;
-    // After a busy loop, timers come before the sockets: what has arrived meanwhile must be seen first, or a peer
-    // would be taken for silent because we were.
-    this.#clock.afterPoll(() => {
-      // A peer is not to blame for what it was not sent yet.
-      if (this.#owner.isCompressing) this.dispatch({ type: "progress" });
-      this.dispatch({ type: "tick" });
-    });
+    // A peer is not to blame for what it was not sent yet.
+    if (this.#owner.isCompressing) this.dispatch({ type: "progress" });
+    this.dispatch({ type: "tick" });
   };
 }

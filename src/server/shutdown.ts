@@ -55,7 +55,7 @@ export class Shutdown {
   readonly #ledger = new ReportLedger();
   readonly #startedAt = new Date();
   readonly #finished = defer<DrainReport>();
-  readonly #timers = new Map<Moment, Timer>();
+  readonly #timers = new Map<Moment, { time: number; timer: Timer }>();
   #plan: DrainPlan;
   #doorClosing = false;
   #doorClosed = false;
@@ -112,11 +112,11 @@ export class Shutdown {
 
   #scheduleMoments(): void {
     const { lameDuckUntil, lastCallAt, deadlineAt } = this.#plan;
-    if (!this.#doorClosing) this.#at("lame duck", lameDuckUntil, () => this.#closeDoor());
+    if (!this.#doorClosing) this.#move("lame duck", lameDuckUntil, () => this.#closeDoor());
     // At the deadline itself it would be too late to tell anybody.
     if (!this.#lastCalled && lastCallAt < deadlineAt)
-      this.#at("last call", lastCallAt, () => this.#announceLastCall());
-    this.#at("deadline", deadlineAt, () => this.force());
+      this.#move("last call", lastCallAt, () => this.#announceLastCall());
+    this.#move("deadline", deadlineAt, () => this.force());
     if (this.#draining) this.#pace();
   }
 
@@ -228,14 +228,20 @@ export class Shutdown {
     });
   }
 
+  /** A moment that stays where it is keeps its place among those of the same time. */
+  #move(moment: Moment, time: number, act: () => void): void {
+    if (this.#timers.get(moment)?.time !== time) this.#at(moment, time, act);
+  }
+
   #at(moment: Moment, time: number, act: () => void): void {
     this.#cancel(moment);
     if (time === Infinity) return;
-    this.#timers.set(moment, this.#owner.clock.after(Math.max(0, time - this.#now), act));
+    const timer = this.#owner.clock.after(Math.max(0, time - this.#now), act);
+    this.#timers.set(moment, { time, timer });
   }
 
   #cancel(moment: Moment): void {
-    this.#owner.clock.cancel(this.#timers.get(moment));
+    this.#owner.clock.cancel(this.#timers.get(moment)?.timer);
     this.#timers.delete(moment);
   }
 

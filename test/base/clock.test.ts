@@ -28,6 +28,20 @@ describe("the system's clock", () => {
     }
   });
 
+  test("looks at the sockets before it acts, and can still be told not to", async () => {
+    const order: string[] = [];
+    const timer = systemClock.after(1, () => order.push("acted"));
+    // Node runs the timers that are due together: in between lies no poll, and so no act.
+    const another = new Promise<void>((resolve) => void setTimeout(resolve, 1));
+    const due = performance.now() + 5;
+    while (performance.now() < due);
+    await another;
+    systemClock.cancel(timer);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(order).toEqual([]);
+  });
+
   test("calls back after the poll when what lay in the kernel has been read", async () => {
     const server = createServer().listen(0, "127.0.0.1");
     await once(server, "listening");

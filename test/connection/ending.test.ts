@@ -49,7 +49,10 @@ function scene(options: Partial<EndingOptions> = {}, initially = { idle: true, r
     ...time.clock,
     after: (milliseconds, act) => {
       timers.push(milliseconds);
-      return time.clock.after(milliseconds, act);
+      return time.clock.after(milliseconds, () => {
+        target.poll();
+        act();
+      });
     },
     afterPoll: (act) => {
       time.clock.afterPoll(() => {

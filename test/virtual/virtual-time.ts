@@ -16,7 +16,14 @@ export class VirtualTime {
   /** The same time, for what runs in it. */
   readonly clock: Clock = {
     now: () => this.now,
-    after: (milliseconds, act) => this.at(this.now + milliseconds, act),
+    // What happens at the same time comes first: it is on the sockets by then.
+    after: (milliseconds, act) => {
+      const timer = this.at(this.now + milliseconds, () => {
+        timer.act = act;
+        this.#insert(timer);
+      });
+      return timer;
+    },
     cancel: (timer) => {
       const index = this.#due.indexOf(timer as Due);
       if (index >= 0) this.#due.splice(index, 1);
@@ -28,11 +35,14 @@ export class VirtualTime {
   at(time: number, act: () => void): Due {
     // A sum of floats may lie just before the moment that is meant, and a timer is never early.
     const due = { at: Math.max(Math.ceil(time * 1e6 - 1e-3) / 1e6, this.now), act };
-    if (time === Infinity) return due;
+    if (time !== Infinity) this.#insert(due);
+    return due;
+  }
+
+  #insert(due: Due): void {
     let index = this.#due.length;
     while (index > 0 && this.#due[index - 1]!.at > due.at) index--;
     this.#due.splice(index, 0, due);
-    return due;
   }
 
   after(delay: number, act: () => void): Due {
