@@ -30,7 +30,7 @@ export type ServerState = "idle" | "listening" | "draining" | "closed";
 
 /** What there is to say about the shutdown of one connection: not how the door closes, or others have their turn. */
 const CONNECTION_OPTIONS = Object.keys(drainDefaults).filter(
-  (name) => !["handshakeGrace", "lameDuck", "pace"].includes(name),
+  (name) => !["handshakeGrace", "lameDuck", "pace", "spread"].includes(name),
 );
 
 /** What stands before the premises. */
@@ -163,7 +163,7 @@ export class Premises<Taker extends Consumer, Principal>
   }
 
   #depart(endpoint: Endpoint, known: Partial<DrainOptions>): Departure {
-    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, ...known });
+    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, spread: 0, ...known });
     const departure = new Departure(this.clock, endpoint, { ...this.options, ...options });
     if (this.connections.has(endpoint as Endpoint<Taker>)) this.#departures.set(endpoint, departure);
     else departure.forgo();
