@@ -61,7 +61,8 @@ export class HttpHostListener implements Listener {
   }
 
   address(): AddressInfo | string | null {
-    return this.#server.address();
+    // Node still tells the path of a Unix socket when that is closed.
+    return this.#server.listening ? this.#server.address() : null;
   }
 
   get guests(): number {
@@ -133,7 +134,9 @@ class HttpHost {
     this.#refusals = new Refusals(onGuestGone);
     // Who connects to somebody else's server and says nothing is that server's to time out.
     this.#doorway = new Doorway({ refusals: this.#refusals, onGuestGone }, Infinity);
-    this.#encrypting = new TlsHandshakes(onGuestGone, (error) => {
+    // Whose path it will ask for is not known yet: the longest time that any of them gives.
+    const timeout = (): number => Math.max(...[...this.#claims].map(({ owner }) => owner.handshakeTimeout));
+    this.#encrypting = new TlsHandshakes(timeout, onGuestGone, (error) => {
       for (const claim of this.#claims) claim.owner.onListenerError(error);
     });
     this.#http2 = new Http2Sessions(server, onGuestGone);
@@ -201,7 +204,8 @@ class HttpHost {
     this.#leaving.delete(listener);
     if (this.#claims.size > 0) return;
     HttpHost.#hosts.delete(this.#server);
-    if (this.#draining) {
+    if (!this.#draining) this.#encrypting.letGo();
+    else {
       this.#encrypting.destroyAll();
       this.#refusals.destroyAll();
       this.#http2.destroyAll();
@@ -224,8 +228,8 @@ class HttpHost {
   };
 
   readonly #onSocket = (socket: Socket): void => {
-    this.#encrypting.end(socket);
-    if (!speaksHttp2(socket)) this.#doorway.enter(socket);
+    const acceptedAt = this.#encrypting.end(socket);
+    if (!speaksHttp2(socket)) this.#doorway.enter(socket, acceptedAt);
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
