@@ -19,8 +19,8 @@ import { idleSocketsOf, socketsOf, spared } from "./spared.js";
  */
 const KEPT_ALIVE_GRACE = 500;
 
-/** How long the client of an idle connection gets to end TCP after our FIN. */
-const LINGER_TIMEOUT = 100;
+/** How long those get at the end to whom we send FIN then. With it a forced stop is over within a second, still. */
+const END_TIMEOUT = 150;
 
 /** How often Node is asked whether what was under way before us is over. */
 const OLDER_INTERVAL = 50;
@@ -37,7 +37,7 @@ export class HttpLedger implements VisitOwner {
   readonly #visits = new Map<Duplex, Visit>();
   /** Those on which something was under way when we came. */
   readonly #older = new Set<Visit>();
-  /** Those that got a FIN of ours while they were idle. */
+  /** Those that got a FIN of ours and are not gone. */
   readonly #ending = new Set<Visit>();
   readonly #stopWatching: () => void;
   #entered = 0;
@@ -63,7 +63,8 @@ export class HttpLedger implements VisitOwner {
     const idle = new Set(idleSocketsOf(this.#server));
     for (const socket of socketsOf(this.#server)) {
       const visit = this.#note(socket, 0);
-      if (!idle.has(socket)) this.#older.add(visit);
+      // Node 20 does not take one for idle that has never asked.
+      if (!idle.has(socket) && socket.bytesRead > 0) this.#older.add(visit);
     }
   }
 
@@ -102,10 +103,15 @@ export class HttpLedger implements VisitOwner {
     const response = given.find((one) => one instanceof ServerResponse);
     const visit = this.#visits.get(request?.socket ?? given.find((one) => one instanceof Duplex)!);
     if (visit === undefined || ENTRANCES.has(event)) return true;
-    if (request !== undefined && visit.isOver) return false;
+    if (request !== undefined && visit.isOver) {
+      // Unread, its body would stop the socket, and its end would be a reset.
+      request.resume();
+      return false;
+    }
     if (request !== undefined && response !== undefined) this.#ask(visit, request, response);
     // Who gets an upgrade is found out when all have been asked.
-    else if (event !== "upgrade") visit.handOver();
+    else if (event === "upgrade") visit.noteUpgrade();
+    else visit.handOver();
     return true;
   }
 
@@ -120,6 +126,10 @@ export class HttpLedger implements VisitOwner {
     this.#unanswered--;
     if (this.#draining) this.#requests[isWhole ? "answered" : "left"]++;
     this.#onGuestGone();
+  }
+
+  onEnding(visit: Visit): void {
+    this.#ending.add(visit);
   }
 
   onGone(visit: Visit): void {
@@ -138,7 +148,7 @@ export class HttpLedger implements VisitOwner {
 
   /** Whom a drain waits for. Not how many are silent: with 10 000 of them that would be counted 10 000 times. */
   get guests(): number {
-    return this.#unanswered + this.#older.size + (this.#hasSilent() ? 1 : 0);
+    return this.#unanswered + this.#older.size + this.#ending.size + (this.#hasSilent() ? 1 : 0);
   }
 
   #hasSilent(): boolean {
@@ -206,18 +216,14 @@ export class HttpLedger implements VisitOwner {
 
   #end(visit: Visit): void {
     if (this.#older.has(visit)) this.#requests.cut.push({ ...UNKNOWN, remoteAddress: visit.remoteAddress });
-    else if (visit.isSilent) {
-      visit.end();
-      this.#ending.add(visit);
-      return;
-    }
+    else if (visit.mayEnd) return visit.end();
     this.#requests.cut.push(...visit.cut());
   }
 
   async #untilEnded(): Promise<void> {
     const ended = defer<void>();
     this.#onEnded = () => ended.resolve();
-    const timer = systemClock.after(LINGER_TIMEOUT, () => ended.resolve());
+    const timer = systemClock.after(END_TIMEOUT, () => ended.resolve());
     await ended.promise;
     systemClock.cancel(timer);
   }

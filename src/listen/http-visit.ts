@@ -1,14 +1,20 @@
 /** One socket at a caller's HTTP server: what was asked on it, what is answered, and whose it is. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
+import { systemClock, type Timer } from "../base/clock.js";
 import type { CutRequest } from "./listener.js";
 
 /** What a visit tells. */
 export interface VisitOwner {
   /** Something that was asked is answered, and is with the kernel; or its client has left. */
   onAnswered(isWhole: boolean): void;
+  /** Our FIN is on its way. */
+  onEnding(visit: Visit): void;
   onGone(visit: Visit): void;
 }
+
+/** How long a client gets to end TCP after our FIN. */
+const LINGER_TIMEOUT = 500;
 
 interface Asked {
   request: IncomingMessage;
@@ -36,11 +42,12 @@ export class Visit {
   #read = 0;
   #written = 0;
   #afterAnswers: (() => void) | undefined;
+  #lingering: Timer | undefined;
 
   constructor(socket: Socket, number: number, owner: VisitOwner) {
     this.socket = socket;
     this.number = number;
-    this.#hasAsked = number === 0;
+    this.#hasAsked = number === 0 && socket.bytesRead > 0;
     this.#owner = owner;
     this.remoteAddress = socket.remoteAddress ?? "";
     this.#fallSilent();
@@ -67,14 +74,23 @@ export class Visit {
     return !this.#isTheirs && this.#unanswered.length === 0 && this.socket.bytesWritten === this.#written;
   }
 
+  /** Nothing is under way on it, and it is not theirs: what Node has answered by itself, without an event, is over. */
+  get mayEnd(): boolean {
+    return !this.#isTheirs && this.#unanswered.length === 0;
+  }
+
   /** Kept alive, with nothing of a next request on it. */
   get isIdle(): boolean {
     return this.#hasAsked && this.isSilent && this.socket.bytesRead === this.#read;
   }
 
-  /** What was written to it before it asked what it asks now; what is being answered is not told from that. */
+  /** What was written to it when it asked to be upgraded, before anybody heard of that. */
   get writtenBefore(): number {
-    return this.#unanswered.length === 0 ? this.#written : this.socket.bytesWritten;
+    return this.#written;
+  }
+
+  noteUpgrade(): void {
+    this.#written = this.socket.bytesWritten;
   }
 
   /** The application was handed the socket. */
@@ -142,15 +158,27 @@ export class Visit {
       if (!isLast || response.headersSent) return writeHead(...given);
       response.setHeader("Connection", "close");
       const written = writeHead(...given);
-      this.#isOver = /\bclose\b/i.test(String(response.getHeader("connection")));
+      if (/\bclose\b/i.test(String(response.getHeader("connection")))) this.#becomeOver();
       return written;
     };
   }
 
-  /** Sends FIN: it was idle. A request that crosses it is read, so that it gets no reset, and not served. */
+  /**
+   * Nothing more is served on it. Node would destroy the socket behind the last answer, and with input that is not read
+   * the kernel resets it, and the answer is lost. So it is closed in stages (RFC 9112 §9.6): FIN, then reading on.
+   */
+  #becomeOver(): void {
+    this.#isOver = true;
+    this.socket.destroySoon = () => this.end();
+  }
+
+  /** Sends FIN, and reads on for a while: what crosses it gets no reset, and is not served. */
   end(): void {
     this.#isOver = true;
+    if (this.#lingering !== undefined) return;
     this.socket.end();
+    this.#lingering = systemClock.after(LINGER_TIMEOUT, () => this.socket.destroy());
+    this.#owner.onEnding(this);
   }
 
   /** Destroys it if it is nobody else's, and returns what was cut by that. */
@@ -168,10 +196,12 @@ export class Visit {
   /** It is not plain HTTP any more: nothing of this is kept. */
   forget(): void {
     this.socket.off("close", this.#onClose);
+    systemClock.cancel(this.#lingering);
   }
 
   readonly #onClose = (): void => {
     // Of answers that wait for others on the same socket Node never says that they are over.
+    systemClock.cancel(this.#lingering);
     const left = this.#unanswered;
     this.#unanswered = [];
     for (const _ of left) this.#owner.onAnswered(false);
