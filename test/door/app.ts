@@ -82,6 +82,7 @@ export class App {
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex): void => {
     if (request.url !== OTHER) {
       // Somebody has to: Node knows no time-out for it. Of a path of ours the socket looks dead to others.
+      socket.on("error", () => {});
       if (socket.writable) socket.end(`HTTP/1.1 404 Not Found\r\n${idLine(request)}${NO_MORE}`);
       return;
     }

@@ -49,7 +49,7 @@ async function keepsTheRules(given: Partial<World>): Promise<void> {
   };
   const seen = await play(world, clients);
   const breaches = judge(seen);
-  expect(breaches.length === 0 ? "" : describeBreaches(seen, breaches)).toBe("");
+  expect(breaches.length === 0 ? "" : `\n${describeBreaches(seen, breaches)}`).toBe("");
 }
 
 const crowd = (from: number, to: number, plan: Partial<RequestPlan>): ClientScript[] =>
@@ -119,6 +119,28 @@ describe("Several servers on a host", () => {
     keepsTheRules({
       servers: [server({ grace: ms(300) }), server({ path: "/b", goesAt: ms(500) })],
       clients: [asks(50, [upgrade], { pause: () => ms(100) })],
+    }));
+});
+
+describe("An upgrade", () => {
+  test("on a connection that is kept alive is served beside another stack that refuses what is not its own", () =>
+    keepsTheRules({
+      app: { claims: ["upgrade"] },
+      servers: [server({ goesAt: ms(500) })],
+      clients: [0, 1, 50].map((takes) => asks(20, [{ takes }, { ...upgrade }])),
+    }));
+
+  test("behind an expectation that Node has refused is served beside another stack that refuses what is not its own", () =>
+    keepsTheRules({
+      app: { claims: ["upgrade"] },
+      servers: [server({ goesAt: ms(500) })],
+      clients: [asks(20, [{ what: "expectation" }, { ...upgrade }])],
+    }));
+
+  test("of a silent client that was there before the server is refused after the grace", () =>
+    keepsTheRules({
+      servers: [server({ comesAt: ms(100), goesAt: ms(200) })],
+      clients: [asks(20, [])],
     }));
 });
 

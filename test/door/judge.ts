@@ -173,6 +173,8 @@ class Judgement {
   /** Who came before a server was told to stop, and asks within its grace, is served or told that it goes. */
   #guestIsKnown({ seen }: Client, exchange: Exchange, answer: Answer | undefined): void {
     const sentAt = seen.sentAt[exchange.id];
+    // Another stack may refuse a path whose server is down.
+    if (answer?.id !== "") return;
     if (exchange.kind !== "upgrade" || answer?.status !== 404 || sentAt === undefined) return;
     const host = this.#seen.servers.find(
       ({ plan, listenedAt, toldAt, closeAt }) =>
@@ -223,7 +225,10 @@ class Judgement {
       return;
     }
     const forced = forcedAt({ plan, toldAt, ...server });
-    const active = this.#clients.map(({ seen }) => seen.activeAt).filter((at) => at <= endedAt);
+    // Some still read what the kernel has when the server has nothing left. A tunnel is not waited for.
+    const active = this.#clients
+      .filter(({ script }) => script.exchanges.every(({ kind }) => kind !== "tunnel"))
+      .map(({ seen }) => Math.min(seen.activeAt, endedAt));
     const due = Math.max(toldAt + plan.grace, this.#seen.stalledUntil, ...active);
     const limit = Math.min(due, Math.max(forced, this.#seen.stalledUntil)) + SOON;
     if (endedAt <= limit) return;
