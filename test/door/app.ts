@@ -83,6 +83,7 @@ export class App {
     if (request.url !== OTHER) {
       // Somebody has to: Node knows no time-out for it. Of a path of ours the socket looks dead to others.
       socket.on("error", () => {});
+      socket.resume();
       if (socket.writable) socket.end(`HTTP/1.1 404 Not Found\r\n${idLine(request)}${NO_MORE}`);
       return;
     }

@@ -169,6 +169,30 @@ describe("A response", () => {
     }));
 });
 
+describe("What comes behind the last answer", () => {
+  const post = { what: "post", body: 70_000 } as const;
+
+  for (const wait of [0, 500, 600]) {
+    test(`takes none of it away when it comes ${wait} ms behind its request`, () =>
+      keepsTheRules({
+        clients: [
+          {
+            ...asks(20, [{ size: 12 << 20, takes: ms(400) }, post, post, post], {
+              pipelined: true,
+              cuts: () => [{ at: 130, wait: ms(wait) }],
+            }),
+            readsEvery: 3,
+          },
+        ],
+      }));
+  }
+
+  test("is not executed when it completes a request that was refused", () =>
+    keepsTheRules({
+      clients: [asks(20, [{}], { cuts: () => [{ at: 30, wait: ms(400) }] })],
+    }));
+});
+
 describe("Pipelined requests", () => {
   test("that were executed are all answered, and waited for", () =>
     keepsTheRules({

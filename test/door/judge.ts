@@ -31,10 +31,10 @@ export function judge(seen: Seen): string[] {
 /** A world and what is wrong with it, for whoever has to find out why. */
 export function describeBreaches({ world, servers, ...seen }: Seen, breaches: readonly string[]): string {
   const { clients: _, servers: __, ...rest } = world;
-  const { goingAt, doorClosedAt, stalledUntil } = seen;
+  const { goingAt, doorClosedAt, stoodStill } = seen;
   const lines = [
     ...breaches,
-    JSON.stringify({ ...rest, goingAt, doorClosedAt, stalledUntil }, rounded),
+    JSON.stringify({ ...rest, goingAt, doorClosedAt, stoodStill }, rounded),
     ...servers.map((server) => JSON.stringify({ ...server, error: String(server.error) }, rounded)),
   ];
   return lines.join("\n  ");
@@ -229,8 +229,12 @@ class Judgement {
     const active = this.#clients
       .filter(({ script }) => script.exchanges.every(({ kind }) => kind !== "tunnel"))
       .map(({ seen }) => Math.min(seen.activeAt, endedAt));
-    const due = Math.max(toldAt + plan.grace, this.#seen.stalledUntil, ...active);
-    const limit = Math.min(due, Math.max(forced, this.#seen.stalledUntil)) + SOON;
+    const due = Math.max(toldAt + plan.grace, ...active);
+    // The bounds hold as long as the loop turns.
+    const stoodStill = this.#seen.stoodStill
+      .filter(({ until }) => until > toldAt)
+      .reduce((sum, { from, until }) => sum + until - from, 0);
+    const limit = Math.min(due, forced) + SOON + stoodStill;
     if (endedAt <= limit) return;
     const late = Math.round(endedAt - due);
     this.#breach("ends", `${pathOf({ plan })} ended ${late} ms after the last one was served`, report);
@@ -298,6 +302,7 @@ function pathOf({ plan }: Pick<ServerSeen, "plan">): string {
   return plan.path === undefined ? "the server without a path" : `the server of ${plan.path}`;
 }
 
-function times({ connectedAt, readyAt, sentAt, leftAt, activeAt, closedAt }: ClientSeen): unknown {
-  return { connectedAt, readyAt, leftAt, activeAt, closedAt, sentAt };
+function times({ connectedAt, readyAt, sentAt, leftAt, activeAt, closedAt, answers }: ClientSeen): unknown {
+  const got = answers.map(({ status, at }) => `${status} at ${Math.round(at)}`);
+  return { connectedAt, readyAt, leftAt, activeAt, closedAt, got, sentAt };
 }

@@ -42,13 +42,17 @@ export interface Seen {
   /** When every server there was had been told to stop, and when the host's `close()` was called. */
   goingAt: number;
   doorClosedAt: number;
-  /** When the last stall was over. */
-  stalledUntil: number;
+  /** When the loop stood still, by our stalls and by what else the machine has to do. */
+  stoodStill: { from: number; until: number }[];
   /** Connections of the host that were left when all was over, and listeners of ours. */
   socketsLeft: number;
   listenersLeft: string[];
   errors: unknown[];
 }
+
+/** How often the loop is looked at, and what is called standing still. */
+const TICK = 5;
+const STILL = 15;
 
 /** How long what should be gone may take to go. */
 const AFTERMATH = ms(1_000);
@@ -74,12 +78,14 @@ class Stage {
   readonly #servers = new Map<ServerSeen, Server>();
   readonly #sockets = new Set<Socket>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #onCome = new Map<ServerPlan, () => void>();
   readonly #errors: unknown[] = [];
   readonly #ends: Promise<unknown>[] = [];
   #zero = clock();
   #goingAt = Infinity;
   #doorClosedAt = Infinity;
-  #stalledUntil = 0;
+  readonly #stoodStill: Seen["stoodStill"] = [];
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(world: World) {
     this.#world = world;
@@ -121,8 +127,13 @@ class Stage {
     const first = host === "port" ? await this.#come(servers[0]!) : undefined;
     const { port } = (this.#host ?? first)!.address() as AddressInfo;
     this.#zero = clock() + 20;
+    this.#watchLoop();
     const coming = servers.map((plan) =>
-      host === "port" || plan.follows ? undefined : this.#at(plan.comesAt, () => this.#come(plan)),
+      host === "port"
+        ? undefined
+        : plan.follows
+          ? this.#following(plan)
+          : this.#at(plan.comesAt, () => this.#come(plan)),
     );
     const going = servers.map(async (plan, index) => {
       await coming[index];
@@ -164,7 +175,15 @@ class Stage {
   #stall(takes: number): void {
     const over = this.#now + takes;
     while (this.#now < over);
-    this.#stalledUntil = this.#now;
+  }
+
+  #watchLoop(): void {
+    let from = this.#now;
+    this.#watch = setInterval(() => {
+      const until = this.#now;
+      if (until - from > TICK + STILL) this.#stoodStill.push({ from, until });
+      from = until;
+    }, TICK);
   }
 
   async #come(plan: ServerPlan): Promise<Server> {
@@ -241,13 +260,19 @@ class Stage {
     );
   }
 
+  /** Resolves when a server has come that follows another one. */
+  #following(plan: ServerPlan): Promise<void> {
+    return new Promise((resolve) => this.#onCome.set(plan, resolve));
+  }
+
   #bringFollowers(server: number): void {
     for (const plan of this.#world.servers) {
       if (plan.follows?.server !== server) continue;
       let { turns } = plan.follows;
       const turn = (): void => {
-        if (turns-- === 0) void this.#come(plan);
-        else setImmediate(turn);
+        if (turns-- > 0) return void setImmediate(turn);
+        void this.#come(plan);
+        this.#onCome.get(plan)!();
       };
       queueMicrotask(turn);
     }
@@ -272,7 +297,7 @@ class Stage {
       executed: this.#app?.executed ?? new Map<string, Executed>(),
       goingAt: this.#goingAt,
       doorClosedAt: this.#host === undefined ? this.#goingAt : this.#doorClosedAt,
-      stalledUntil: this.#stalledUntil,
+      stoodStill: this.#stoodStill,
       socketsLeft,
       listenersLeft: differences(this.#listeners, listenersOf(this.#host)),
       errors: this.#errors,
@@ -281,6 +306,7 @@ class Stage {
 
   /** Leaves nothing, whatever came of it. */
   clear(): void {
+    clearInterval(this.#watch);
     for (const timer of this.#timers) clearTimeout(timer);
     this.#app?.stop();
     for (const server of this.#servers.values()) void server.close();
