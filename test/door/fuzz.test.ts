@@ -30,17 +30,26 @@ test(
     const failed: string[] = [];
     let next = FIRST;
     let requests = 0;
+    const playing = new Set<number>();
+    // It fails the run by itself; here is said where.
+    const onUncaught = (error: Error): void => {
+      failed.push(`uncaught in one of the worlds ${[...playing].join(", ")}: ${error.stack}`);
+    };
+    process.on("uncaughtExceptionMonitor", onUncaught);
     const one = async (): Promise<void> => {
       while (requests < REQUESTS) {
         const world = worldOf(next++);
         requests += world.clients.reduce((sum, { exchanges }) => sum + exchanges.length, 0);
+        playing.add(world.seed);
         const seen = await play(world, clients);
+        playing.delete(world.seed);
         const breaches = judge(seen);
         if (breaches.length === 0) continue;
         failed.push(`DOOR_REQUESTS=1 DOOR_SEED=${world.seed}\n  ${describeBreaches(seen, breaches)}`);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, one));
+    process.off("uncaughtExceptionMonitor", onUncaught);
     console.info(
       `worlds from ${FIRST} on: ${next - FIRST} with ${requests} requests, ${failed.length} failed`,
     );
