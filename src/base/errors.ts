@@ -100,8 +100,24 @@ export class UpgradeRejected extends LastcallError {
   }
 }
 
+/**
+ * What there is to see of a value that an application threw or returned. A getter of it, a proxy or its `toString` may
+ * throw at whoever looks: then it is `otherwise`.
+ */
+export function lookAt<Seen>(look: () => Seen, otherwise: Seen): Seen {
+  try {
+    return look();
+  } catch {
+    return otherwise;
+  }
+}
+
 /** A value as a message can show it: short, and nothing of an object's content. */
 export function describeValue(value: unknown): string {
+  return lookAt(() => describe(value), "an object that cannot be looked at");
+}
+
+function describe(value: unknown): string {
   if (typeof value === "string")
     return value.length > 40 ? `a string of ${value.length} characters` : `"${value}"`;
   if (typeof value === "function") return "a function";

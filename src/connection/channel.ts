@@ -108,6 +108,8 @@ export class Channel implements DecoderSink {
     socket.on("error", takeError);
     socket.on("close", takeClosed);
     if (head.length > 0) this.takeChunk(head);
+    // Its FIN may have come behind what came early.
+    if (socket.readableEnded) this.takeEnd();
   }
 
   /** Bytes accepted for sending and not yet taken by the kernel. */

@@ -68,7 +68,6 @@ export class Endpoint<Taker extends Consumer = Consumer>
   // Signs of the peer's life since the last heartbeat.
   #heard = false;
   #wrote = false;
-  #reads = false;
 
   #open = true;
   #gone = false;
@@ -497,13 +496,13 @@ export class Endpoint<Taker extends Consumer = Consumer>
     // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
     const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
     const signs = {
-      heard: this.#heard || this.#reads,
+      // The answer of one that reads slowly stands behind all that the kernel holds for it.
+      heard: this.#heard || (this.#madeLooks?.takeHasRead() ?? false),
       wrote: this.#wrote,
       reading,
       unsent: this.bufferedAmount > 0,
     };
     this.#heard = false;
-    this.#reads = false;
     this.#wrote = false;
     this.#pulse ??= new Pulse();
     const verdict = this.#pulse.beat(elapsed, options, signs);
@@ -512,8 +511,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
       this.#dispatch({ type: "fail", cause: "heartbeat", detail });
     }
     if (verdict === "ask") this.#channel.ping();
-    // The answer of one that reads slowly stands behind all that the kernel holds for it.
-    if (verdict === "wait") this.#looks.ifItReads(() => (this.#reads = true));
+    if (verdict === "ask" || verdict === "wait") this.#looks.look(() => {});
   }
 
   account(): ConnectionAccount {

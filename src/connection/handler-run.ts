@@ -57,15 +57,15 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
 
   begin(): void {
     connectionEvents.publish(() => ({ event: "opened", connection: this.connection }));
-    let result: unknown;
+    let result: Promise<unknown>;
     try {
-      result = this.#owner.handler(this.connection);
+      result = Promise.resolve(this.#owner.handler(this.connection));
     } catch (error) {
       result = Promise.reject(error);
     }
     // A promise that is settled already calls back before the next microtask.
     let atOnce = this.#isUntouched;
-    Promise.resolve(result).then(
+    result.then(
       (returned) => {
         const mistake = mistakeIn(returned, atOnce);
         if (mistake !== undefined) this.#owner.reportError(mistake, this.connection);

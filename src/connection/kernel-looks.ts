@@ -7,6 +7,7 @@ export class KernelLooks {
   readonly #kernel: Kernel;
   /** What the peer's side had acknowledged at the last look, and what it had not, in bytes. */
   #acknowledged = Infinity;
+  #hasRead = false;
   #unacknowledged = 0;
   #lost = 0;
   #over = false;
@@ -26,18 +27,20 @@ export class KernelLooks {
     this.#channel.look(this.#kernel, (acknowledged, unacknowledged) => {
       // A socket that is gone holds nothing: what is known of it stays.
       if (this.#over) return;
+      // The kernel of a process that stands takes what its buffer has room for. Only what waits for room shows who reads.
+      const wasStuck = this.#unacknowledged > 0 && unacknowledged > 0;
+      if (wasStuck && acknowledged > this.#acknowledged) this.#hasRead = true;
       this.#acknowledged = acknowledged;
       this.#unacknowledged = unacknowledged;
       tell(acknowledged, unacknowledged);
     });
   }
 
-  /** Calls back if the peer's side has taken something since the last look. */
-  ifItReads(tell: () => void): void {
-    const before = this.#acknowledged;
-    this.look((acknowledged) => {
-      if (acknowledged > before) tell();
-    });
+  /** Whether a look has shown, since this was asked last, that the peer reads what it is sent. */
+  takeHasRead(): boolean {
+    const hasRead = this.#hasRead;
+    this.#hasRead = false;
+    return hasRead;
   }
 
   /** The socket is about to be destroyed, and with it what the kernel holds. */

@@ -183,7 +183,7 @@ export class Outbox {
 
   /** Accepts a Pong. It goes ahead of the messages that wait, as soon as no frame is partly sent. */
   sendPong(frame: Buffer): void {
-    (this.#pongs ??= new Pongs()).add(frame);
+    (this.#pongs ??= new Pongs()).add(frame, this.#writingBytes > 0);
     this.#scheduleFlush();
   }
 

@@ -3,8 +3,9 @@
  * the latest is kept, as RFC 6455 §5.5.3 allows: a flood of Pings must not fill our memory.
  */
 
-/** Bytes that may wait. */
+/** Bytes that may wait while the socket is busy; and while it is not, for what one chunk asks that was read of it. */
 const MAX_BYTES = 4 * 1024;
+const MAX_BYTES_OF_CHUNK = 64 * 1024;
 
 export class Pongs {
   /** Frames one behind the other; a lone one is not copied. */
@@ -17,22 +18,24 @@ export class Pongs {
     return this.#frames !== undefined;
   }
 
-  add(frame: Buffer): void {
+  /** `busy`: what was handed to the socket before waits there. */
+  add(frame: Buffer, busy: boolean): void {
+    const room = busy ? MAX_BYTES : MAX_BYTES_OF_CHUNK;
     if (this.#frames === undefined) {
       this.#frames = frame;
       this.#length = frame.length;
-    } else if (this.#latest !== undefined || this.#length + frame.length > MAX_BYTES) {
+    } else if (this.#latest !== undefined || this.#length + frame.length > room) {
       this.#latest = frame;
     } else {
-      if (this.#frames.length < MAX_BYTES) this.#grow(this.#frames);
+      if (this.#frames.length < this.#length + frame.length) this.#grow(this.#frames, room);
       this.#frames.set(frame, this.#length);
       this.#length += frame.length;
     }
   }
 
-  #grow(lone: Buffer): void {
-    this.#frames = Buffer.allocUnsafeSlow(MAX_BYTES);
-    this.#frames.set(lone);
+  #grow(before: Buffer, room: number): void {
+    this.#frames = Buffer.allocUnsafeSlow(before.length < MAX_BYTES ? MAX_BYTES : room);
+    this.#frames.set(before);
   }
 
   /** Takes all that wait, as bytes to be sent. */

@@ -37,7 +37,7 @@ export interface DrainOptions {
 }
 
 /** Options of a drain that are about one connection. */
-export type ConnectionDrainOptions = Omit<DrainOptions, "handshakeGrace" | "lameDuck" | "pace">;
+export type ConnectionDrainOptions = Omit<DrainOptions, "handshakeGrace" | "lameDuck" | "pace" | "spread">;
 
 /** Last call comes after this part of the deadline, unless it is given. */
 export const LAST_CALL_SHARE = 0.8;

@@ -1,6 +1,6 @@
 /** The way from an accepted socket to an upgrade request: who has come in and not yet asked for anything. */
 import type { Duplex } from "node:stream";
-import { now } from "../base/clock.js";
+import { now, systemClock, type Timer } from "../base/clock.js";
 import { overlay } from "./overlay.js";
 import { CLOSING, TOO_SLOW, unavailable, type Refusals } from "./refusal.js";
 import { writtenTo } from "./shared-upgrade.js";
@@ -13,7 +13,7 @@ export interface DoorwayOwner {
 }
 
 interface Silent {
-  timer: NodeJS.Timeout | undefined;
+  timer: Timer | undefined;
   acceptedAt: number;
   /** Never asked for anything. */
   isNew: boolean;
@@ -46,25 +46,30 @@ export class Doorway {
     return this.#silent.size;
   }
 
-  enter(socket: Duplex): void {
+  /** A socket comes in; what it took to be encrypted before is part of its time. */
+  enter(socket: Duplex, acceptedAt = now()): void {
     this.#accepted++;
-    const refuse = (): void => this.#owner.refusals.refuse(socket, TOO_SLOW);
-    const timer = this.#timeout === Infinity ? undefined : setTimeout(refuse, this.#timeout);
-    this.#note(socket, timer, true);
+    this.#note(socket, this.#limit(socket, acceptedAt), true, acceptedAt);
   }
 
   /** A socket is silent again; it need not have entered here, when it is older than this doorway. */
   comeBack(socket: Duplex): void {
-    this.#note(socket, undefined, false);
+    this.#note(socket, undefined, false, now());
   }
 
-  #note(socket: Duplex, timer: NodeJS.Timeout | undefined, isNew: boolean): void {
+  #limit(socket: Duplex, acceptedAt: number): Timer | undefined {
+    if (this.#timeout === Infinity) return undefined;
+    const left = Math.max(0, acceptedAt + this.#timeout - now());
+    return systemClock.after(left, () => this.#owner.refusals.refuse(socket, TOO_SLOW));
+  }
+
+  #note(socket: Duplex, timer: Timer | undefined, isNew: boolean, acceptedAt: number): void {
     this.leave(socket);
     const onClose = (): void => {
       this.leave(socket);
       this.#owner.onGuestGone();
     };
-    this.#silent.set(socket, { timer, acceptedAt: now(), isNew, written: writtenTo(socket), onClose });
+    this.#silent.set(socket, { timer, acceptedAt, isNew, written: writtenTo(socket), onClose });
     socket.on("close", onClose);
   }
 
@@ -77,7 +82,7 @@ export class Doorway {
   leave(socket: Duplex): number | undefined {
     const entry = this.#silent.get(socket);
     if (entry === undefined) return undefined;
-    clearTimeout(entry.timer);
+    systemClock.cancel(entry.timer);
     this.#silent.delete(socket);
     socket.off("close", entry.onClose);
     return entry.acceptedAt;

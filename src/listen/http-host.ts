@@ -68,7 +68,8 @@ export class HttpHostListener implements Listener {
   }
 
   address(): AddressInfo | string | null {
-    return this.#server.address();
+    // Node still tells the path of a Unix socket when that is closed.
+    return this.#server.listening ? this.#server.address() : null;
   }
 
   get guests(): number {
@@ -148,7 +149,10 @@ class HttpHost {
     // Not those of one of our servers: it may be gone while the others still refuse.
     this.#refusals = new Refusals(onGuestGone);
     this.#ledger = new HttpLedger(server as HttpServer, onGuestGone);
-    this.#encrypting = new TlsHandshakes(onGuestGone, (error) => {
+    // Whose path it will ask for is not known yet: the longest time that any of them gives.
+    const timeout = (): number =>
+      Math.max(...[...this.#claims.keys()].map(({ owner }) => owner.handshakeTimeout));
+    this.#encrypting = new TlsHandshakes(timeout, onGuestGone, (error) => {
       for (const claim of this.#claims.keys()) claim.owner.onListenerError(error);
     });
     this.#http2 = new Http2Sessions(server, onGuestGone);
@@ -240,7 +244,8 @@ class HttpHost {
     if (this.#claims.size > 0) return;
     this.#last = listener;
     HttpHost.#hosts.delete(this.#server);
-    if (this.#draining) {
+    if (!this.#draining) this.#encrypting.letGo();
+    else {
       this.#encrypting.destroyAll();
       this.#refusals.destroyAll();
       this.#http2.destroyAll();

@@ -29,6 +29,7 @@ export class Http2Sessions {
   readonly #server: NetServer;
   readonly #onGone: () => void;
   readonly #open = new Set<ServerHttp2Session>();
+  #closing = false;
 
   /** `onGone` is called when a session is over. A server that is none of `node:http2` has no sessions. */
   constructor(server: NetServer, onGone: () => void) {
@@ -42,8 +43,9 @@ export class Http2Sessions {
     return this.#open.size;
   }
 
-  /** Takes no new requests, and ends each session when those that are under way are answered. */
+  /** Takes no new requests, and ends each session when those that are under way are answered; those that come as well. */
   close(): void {
+    this.#closing = true;
     for (const session of this.#open) session.close();
   }
 
@@ -61,5 +63,6 @@ export class Http2Sessions {
       this.#open.delete(session);
       this.#onGone();
     });
+    if (this.#closing) session.close();
   };
 }

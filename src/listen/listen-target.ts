@@ -3,20 +3,24 @@ import { Server as HttpServer } from "node:http";
 import { Server as HttpsServer } from "node:https";
 import { Server as NetServer, type ListenOptions } from "node:net";
 import { types } from "node:util";
-import { refuseUnknown } from "../base/checks.js";
+import { record, refuseUnknown } from "../base/checks.js";
 import { InvalidOptionError } from "../base/errors.js";
 import { HttpHostListener } from "./http-host.js";
 import { allowsHttp1, isHttp2Server } from "./http2-sessions.js";
 import type { Listener, ListenerOwner } from "./listener.js";
 import { OwnServer } from "./own-server.js";
+import { limitOfPath } from "./socket-file.js";
 import { SocketListener } from "./socket-listener.js";
+
+/** Node's options for `net.Server.listen` without its `signal`, which would close the socket behind the server's back. */
+export type ListenPlace = Omit<ListenOptions, "signal">;
 
 /**
  * Where to listen: a port, Node's options for `net.Server.listen` (port and host, path, or fd), or a server of the
  * caller's from `node:http`, `node:https`, `node:net` or `node:tls`, or of `http2.createSecureServer` with `allowHTTP1`,
  * listening already or not.
  */
-export type ListenTarget = number | ListenOptions | { fd: number } | HttpServer | HttpsServer | NetServer;
+export type ListenTarget = number | ListenPlace | { fd: number } | HttpServer | HttpsServer | NetServer;
 
 /** What Node's `net.Server.listen` knows, in any version. */
 const LISTEN_OPTIONS =
@@ -26,13 +30,10 @@ const LISTEN_OPTIONS =
 
 /**
  * The listener for a target.
+ * @param path The only path whose upgrades are ours on an HTTP server.
  * @throws {@link InvalidOptionError} when the target is none.
  */
-export function listenerFor(
-  target: ListenTarget,
-  owner: ListenerOwner,
-  { path, handshakeTimeout }: { path: string | undefined; handshakeTimeout: number },
-): Listener {
+export function listenerFor(target: ListenTarget, owner: ListenerOwner, path: string | undefined): Listener {
   if (types.isProxy(target)) {
     throw new InvalidOptionError(
       "listen",
@@ -51,31 +52,64 @@ export function listenerFor(
       "a server that speaks HTTP/1.1, since WebSocket over HTTP/2 is not there: http2.createSecureServer with { allowHTTP1: true }",
     );
   }
-  if (target instanceof NetServer) return new SocketListener(target, undefined, owner, handshakeTimeout);
-  return new SocketListener(
-    new OwnServer({ allowHalfOpen: true }),
-    checkOptions(target),
-    owner,
-    handshakeTimeout,
-  );
+  if (target instanceof NetServer) return new SocketListener(target, undefined, owner);
+  return new SocketListener(new OwnServer({ allowHalfOpen: true }), checkOptions(target), owner);
 }
 
-function checkOptions(target: number | ListenOptions | { fd: number }): ListenOptions {
-  const options: ListenOptions & { fd?: number } =
-    typeof target === "number" ? { port: target } : { ...target };
-  const { port, path, fd } = options;
-  const isPort = Number.isInteger(port) && port! >= 0 && port! <= 65_535;
-  const isPath = port === undefined && typeof path === "string" && path !== "";
-  const isDescriptor = port === undefined && path === undefined && Number.isInteger(fd) && fd! >= 0;
-  if ((isPort || isPath || isDescriptor) && !isLive(target as object)) {
-    // A misspelt `host` would listen on every address.
-    refuseUnknown("listen.", options, LISTEN_OPTIONS);
-    return options;
+function checkOptions(target: number | ListenPlace | { fd: number }): ListenPlace {
+  const options = optionsOf(target);
+  if (!isPlace(options) || isLive(target as object)) {
+    throw new InvalidOptionError(
+      "listen",
+      target,
+      "a port from 0 to 65 535, { port, host }, { path }, { fd }, or a server of node:http, https, net or tls",
+    );
   }
+  if (options.signal !== undefined) {
+    throw new InvalidOptionError(
+      "listen.signal",
+      options.signal,
+      "left out: what stops the server goes into run({ listen, signals: { shutdown, close } })",
+    );
+  }
+  // A misspelt `host` would listen on every address.
+  refuseUnknown("listen.", options, LISTEN_OPTIONS);
+  if (options.path !== undefined) checkLength(options.path);
+  return options;
+}
+
+/** Without what is undefined: Node takes any free port for `port: undefined`, also beside a path. */
+function optionsOf(target: number | ListenPlace | { fd: number }): ListenOptions & { fd?: number } {
+  if (typeof target === "number") return { port: target };
+  return typeof target === "object" && target !== null ? record("listen", target) : {};
+}
+
+/** Whether options say one place and no other: Node takes the first that it knows of. */
+function isPlace({ port, path, fd }: ListenOptions & { fd?: number }): boolean {
+  const given = [port, path, fd].filter((place) => place !== undefined);
+  return given.length === 1 && (isPort(port) || isPath(path) || isDescriptor(fd));
+}
+
+function isPort(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 65_535;
+}
+
+/** For the system a path ends at a zero byte; one in front is the mark of an abstract socket. */
+function isPath(value: unknown): boolean {
+  return typeof value === "string" && value !== "" && (value.startsWith("\0") || !value.includes("\0"));
+}
+
+function isDescriptor(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0;
+}
+
+function checkLength(path: string): void {
+  const limit = limitOfPath(path);
+  if (limit === undefined) return;
   throw new InvalidOptionError(
-    "listen",
-    target,
-    "a port from 0 to 65 535, { port, host }, { path }, { fd }, or a server of node:http, https, net or tls",
+    "listen.path",
+    path,
+    `at most ${limit} bytes long, which is what the system takes for a Unix socket (${path} has ${Buffer.byteLength(path)})`,
   );
 }
 

@@ -7,6 +7,8 @@ import type { OpeningHandshake } from "./opening-handshake.js";
 
 /** What a listener needs and tells. */
 export interface ListenerOwner extends DoorwayOwner {
+  /** Milliseconds from the accepted socket to the end of the handshake. */
+  readonly handshakeTimeout: number;
   /** A socket that asks to be upgraded; it is the owner's from here on. */
   onUpgrade(handshake: OpeningHandshake): void;
   /** A socket could not be accepted, or a name not be removed. */
@@ -44,7 +46,7 @@ export interface Listener {
   /** Begins to listen; rejects with Node's error when it cannot, and with ours for a server that was closed. */
   open(): Promise<AddressInfo | string>;
   address(): AddressInfo | string | null;
-  /** Stops waiting for a caller's server that does not listen yet: `open` rejects. */
+  /** What does not listen yet does not begin any more: `open` rejects. */
   abandonOpening(): void;
   /** Whom a shutdown waits for beside connections: sockets that have not asked for anything, and plain requests. */
   readonly guests: number;

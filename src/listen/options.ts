@@ -16,7 +16,10 @@ export interface ClientTls {
 
 /** What `authenticate` may decide by, beside the request. */
 export interface AuthenticateContext {
-  /** Aborts when the client leaves or `handshakeTimeout` is over. */
+  /**
+   * Aborts when nobody waits for the answer any more: the client's socket is gone, or `handshakeTimeout` is over. Also
+   * when the client has ended its side without having sent anything behind the request, as one does that leaves.
+   */
   signal: AbortSignal;
   /** The address of the socket's other end, which may be a proxy. Empty on a Unix socket. */
   remoteAddress: string;

@@ -2,6 +2,7 @@
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
+import { systemClock } from "../base/clock.js";
 import type { RequestHead } from "../wire/handshake.js";
 import { askedFor, upgradeEvents } from "./diagnostics.js";
 
@@ -53,10 +54,10 @@ export class Refusals {
     socket.on("error", () => {}); // its 'close' follows
     socket.end(responseOf(status, message, headers));
     socket.resume();
-    const timer = setTimeout(() => socket.destroy(), REFUSED_TIMEOUT);
+    const timer = systemClock.after(REFUSED_TIMEOUT, () => socket.destroy());
     this.#open.add(socket);
     socket.once("close", () => {
-      clearTimeout(timer);
+      systemClock.cancel(timer);
       this.#open.delete(socket);
       this.#onGone();
     });

@@ -6,9 +6,9 @@ import { once } from "node:events";
 import { createServer, type Server as HttpServer } from "node:http";
 import type { AddressInfo, ListenOptions, Server as NetServer, Socket } from "node:net";
 import { Server as TlsServer, type TLSSocket } from "node:tls";
-import { now } from "../base/clock.js";
+import { now, systemClock } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
-import { InvalidOptionError } from "../base/errors.js";
+import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { readHandshake } from "../wire/handshake.js";
 import { Doorway } from "./doorway.js";
 import { Http1Handshake } from "./http1-handshake.js";
@@ -38,7 +38,8 @@ export class SocketListener implements Listener {
   readonly #doorway: Doorway;
   /** Sockets of a `tls.Server` whose TLS handshake is under way. */
   readonly #encrypting: TlsHandshakes;
-  readonly #opening = new AbortController();
+  /** Until it listens: what ends the wait for that. */
+  #opening: AbortController | undefined = new AbortController();
   /** A port of ours serves no plain requests. */
   readonly requests = NO_REQUESTS;
   #accepted = 0;
@@ -51,12 +52,7 @@ export class SocketListener implements Listener {
    * `options` is where to listen; undefined for a caller's server, which listens where the caller says.
    * @throws {@link InvalidOptionError} when another of ours is on it.
    */
-  constructor(
-    server: NetServer,
-    options: ListenOptions | undefined,
-    owner: ListenerOwner,
-    handshakeTimeout: number,
-  ) {
+  constructor(server: NetServer, options: ListenOptions | undefined, owner: ListenerOwner) {
     if (SocketListener.#claimed.has(server)) {
       throw new InvalidOptionError(
         "listen",
@@ -68,8 +64,9 @@ export class SocketListener implements Listener {
     this.#server = server;
     this.#options = options;
     this.#owner = owner;
-    this.#doorway = new Doorway(owner, handshakeTimeout);
+    this.#doorway = new Doorway(owner, owner.handshakeTimeout);
     this.#encrypting = new TlsHandshakes(
+      () => owner.handshakeTimeout,
       () => owner.onGuestGone(),
       (error) => owner.onListenerError(error),
     );
@@ -88,37 +85,42 @@ export class SocketListener implements Listener {
   }
 
   async open(): Promise<AddressInfo | string> {
-    if (this.#options === undefined) {
-      try {
-        await untilListening(this.#server, this.#opening.signal);
-      } catch (error) {
-        this.#letGo();
-        throw error;
-      }
-      return this.address()!;
-    }
-    const { path } = this.#options;
-    if (path === undefined || !SocketFile.isNeededFor(path)) {
-      await this.#bind(this.#options);
-      return this.address()!;
-    }
-    const socketFile = new SocketFile(path);
-    await this.#bind({ ...this.#options, path: socketFile.boundPath });
-    try {
-      socketFile.publish();
-    } catch (error) {
-      this.#close();
-      throw error;
-    }
-    this.#socketFile = socketFile;
-    return path;
+    const { signal } = this.#opening!;
+    if (this.#options === undefined) await this.#untilListening(signal);
+    else await this.#bind(this.#options, signal);
+    this.#opening = undefined;
+    return this.address()!;
   }
 
-  async #bind(options: ListenOptions): Promise<void> {
+  async #untilListening(signal: AbortSignal): Promise<void> {
+    try {
+      await untilListening(this.#server, signal);
+    } catch (error) {
+      this.#letGo();
+      throw error;
+    }
+  }
+
+  /** Listens at a place of our own. */
+  async #bind(options: ListenOptions, signal: AbortSignal): Promise<void> {
+    const file = options.path === undefined ? undefined : SocketFile.for(options.path);
+    try {
+      await this.#listen(file === undefined ? options : { ...options, path: file.boundPath }, signal);
+      file?.publish();
+    } catch (error) {
+      this.#close();
+      throw file === undefined ? error : file.explain(error);
+    }
+    this.#socketFile = file;
+  }
+
+  async #listen(options: ListenOptions, signal: AbortSignal): Promise<void> {
+    // To a server that is closed Node opens no port, whether it waits for a look-up or for a cluster's primary.
+    signal.addEventListener("abort", () => this.#close());
     this.#server.listen(options);
     try {
       // `once` rejects when 'error' comes first.
-      await once(this.#server, "listening");
+      await Promise.race([once(this.#server, "listening"), this.#gone.promise]);
     } catch (error) {
       const { fd } = options as { fd?: number };
       if (fd === undefined) throw error;
@@ -127,12 +129,13 @@ export class SocketListener implements Listener {
         cause: error,
       });
     }
+    if (!this.#server.listening) throw new ServerStateError("It was closed before it listened.");
     // From here on an error is one of accepting, such as EMFILE: it must not end the process.
     this.#server.on("error", (error) => this.#owner.onListenerError(error));
   }
 
   abandonOpening(): void {
-    this.#opening.abort();
+    this.#opening?.abort();
   }
 
   address(): AddressInfo | string | null {
@@ -178,9 +181,9 @@ export class SocketListener implements Listener {
     this.stopAcceptingNow();
     this.#doorway.destroySilent();
     this.#encrypting.destroyAll();
-    const timer = setTimeout(() => this.#gone.resolve(), RELEASE_TIMEOUT);
+    const timer = systemClock.after(RELEASE_TIMEOUT, () => this.#gone.resolve());
     await this.#gone.promise;
-    clearTimeout(timer);
+    systemClock.cancel(timer);
     this.#letGo();
   }
 
@@ -206,11 +209,13 @@ export class SocketListener implements Listener {
   };
 
   readonly #onSocket = (socket: Socket | TLSSocket): void => {
-    this.#encrypting.end(socket);
+    const acceptedAt = this.#encrypting.end(socket);
     // A caller's server may end our side with the peer's; the replies to a peer that has sent all it has come after.
     socket.allowHalfOpen = true;
-    this.#doorway.enter(socket);
+    this.#doorway.enter(socket, acceptedAt);
     this.#http.emit("connection", socket);
+    // Nobody else will: they are all ours.
+    if (pausesOnConnect(this.#server)) socket.resume();
   };
 
   #createParser(): HttpServer {
@@ -235,4 +240,9 @@ export class SocketListener implements Listener {
     });
     return http;
   }
+}
+
+/** Whether a caller's server accepts sockets paused. The types do not know that it tells. */
+function pausesOnConnect(server: NetServer): boolean {
+  return (server as { pauseOnConnect?: boolean }).pauseOnConnect === true;
 }

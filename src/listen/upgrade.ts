@@ -1,6 +1,8 @@
 /** From a request to a connection: who is let in, and when that is decided (RFC 6455 §4.2). */
-import { now } from "../base/clock.js";
-import { describeValue, LastcallError, UpgradeRejected } from "../base/errors.js";
+import { isAbortOf } from "../base/abort.js";
+import { systemClock } from "../base/clock.js";
+import { defer, mayBeIgnored } from "../base/deferred.js";
+import { describeValue, LastcallError, lookAt, UpgradeRejected } from "../base/errors.js";
 import type { Guest } from "../connection/connection.js";
 import type { Accepted } from "../connection/endpoint.js";
 import { hostOf, isSameHost, normalizeOrigin, pathOf, type RequestHead } from "../wire/handshake.js";
@@ -30,17 +32,53 @@ const WRONG_ORIGIN: Refusal = { status: 403, message: "Pages from this origin ma
 const NOT_AUTHENTICATED: Refusal = { status: 401, message: "Only who is authenticated may connect." };
 const NOT_CHECKED: Refusal = { status: 500, message: "The handshake could not be checked." };
 const NOT_CHOSEN: Refusal = { status: 500, message: "The subprotocol could not be chosen." };
+const CLIENT_ENDED: Refusal = { status: 400, message: "The client ended before the handshake was answered." };
 const MALFORMED_EXTENSIONS: Refusal = {
   status: 400,
   message: "The Sec-WebSocket-Extensions header is malformed.",
 };
 
+/**
+ * Milliseconds that `authenticate` has at least, if `handshakeTimeout` is not shorter: a request that was read late may
+ * have come in time, while our loop stood.
+ */
+const LEAST_TIME = 1_000;
+
+/** The subprotocol, or what the application's function failed with. */
+type Choice = { readonly protocol: string | undefined } | { readonly failure: unknown };
+
 let connectionCount = 0;
+
+/** That somebody waits for `authenticate`. */
+class Wait {
+  readonly #abort = new AbortController();
+  readonly #over = defer<undefined>();
+
+  /** What `authenticate` is told by. */
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  /** Resolves when nobody waits any more. */
+  get over(): Promise<undefined> {
+    return this.#over.promise;
+  }
+
+  /** Tells that most likely nobody will hear the answer. */
+  warn(): void {
+    this.#abort.abort();
+  }
+
+  giveUp(): void {
+    this.#over.resolve(undefined);
+    this.#abort.abort();
+  }
+}
 
 export class Upgrades<Principal> {
   readonly #owner: UpgradeOwner<Principal>;
-  /** Handshakes that wait for `authenticate`, each with what ends the wait. */
-  readonly #waiting = new Map<OpeningHandshake, AbortController>();
+  /** Handshakes that wait for `authenticate`, each with its wait. */
+  readonly #waiting = new Map<OpeningHandshake, Wait>();
 
   constructor(owner: UpgradeOwner<Principal>) {
     this.#owner = owner;
@@ -69,9 +107,9 @@ export class Upgrades<Principal> {
 
   /** Refuses every handshake that still waits. */
   refuseWaiting(): void {
-    for (const [handshake, abort] of this.#waiting) {
+    for (const [handshake, wait] of this.#waiting) {
       handshake.refuse(unavailable(CLOSING));
-      abort.abort();
+      wait.giveUp();
     }
   }
 
@@ -98,50 +136,68 @@ export class Upgrades<Principal> {
 
   async #openWhenAuthenticated(handshake: OpeningHandshake, offer: Offer): Promise<void> {
     const early = new EarlyBytes(handshake.stream, handshake.early);
-    const principal = await this.#authenticate(handshake);
+    const principal = await this.#authenticate(handshake, early);
     this.#waiting.delete(handshake);
     const bytes = early.take();
     if (principal !== undefined) this.#open(handshake, offer, principal.value, bytes);
     this.#owner.onUpgradeSettled();
   }
 
-  /** The principal, or undefined when the handshake is refused or its socket gone. */
-  async #authenticate(handshake: OpeningHandshake): Promise<{ value: Principal } | undefined> {
-    const { head, stream, acceptedAt, remoteAddress, tls } = handshake;
-    const { authenticate, handshakeTimeout } = this.#owner.options;
-    const abort = new AbortController();
-    const onLeave = (): void => {
-      // Its FIN before there was an answer: nobody waits for one any more.
-      stream.destroy();
-      abort.abort();
+  /**
+   * The principal, or undefined when the handshake is refused or its socket gone. FIN does not end the wait: who has sent
+   * all that there is to say may still wait for the answer. With nothing sent it is most likely a client that has left,
+   * so `authenticate` is told, and may stop; what it answers all the same is done.
+   */
+  async #authenticate(
+    handshake: OpeningHandshake,
+    early: EarlyBytes,
+  ): Promise<{ value: Principal } | undefined> {
+    const { stream, acceptedAt } = handshake;
+    const wait = new Wait();
+    const onEnd = (): void => {
+      if (early.isEmpty) wait.warn();
     };
-    const timer = setTimeout(
-      () => {
-        handshake.refuse(TOO_SLOW);
-        abort.abort();
-      },
-      Math.max(0, acceptedAt + handshakeTimeout - now()),
-    );
-    this.#waiting.set(handshake, abort);
-    stream.once("end", onLeave);
-    stream.once("close", onLeave);
-    // The wait ends with the client or its time, also when `authenticate` does not listen to its signal.
-    const aborted = new Promise<undefined>((resolve) => {
-      abort.signal.addEventListener("abort", () => resolve(undefined), { once: true });
+    const onGone = (): void => wait.giveUp();
+    const timer = systemClock.after(this.#timeLeft(acceptedAt), () => {
+      handshake.refuse(TOO_SLOW);
+      wait.giveUp();
     });
+    this.#waiting.set(handshake, wait);
+    stream.once("end", onEnd);
+    stream.once("close", onGone);
+    const asked = this.#ask(handshake, wait.signal);
     try {
-      const context = { signal: abort.signal, remoteAddress, tls };
-      const asked = (async () => ({ verdict: await authenticate!(head, context) }))();
-      const answer = await Promise.race([asked, aborted]);
+      // The wait ends with the client or its time, also when `authenticate` does not listen to its signal.
+      const answer = await Promise.race([asked, wait.over]);
+      if (answer === undefined) asked.catch((error: unknown) => this.#reportLate(error, wait.signal));
       return answer === undefined ? undefined : this.#admit(handshake, answer.verdict);
     } catch (error) {
-      this.#refuseFor(error, handshake, NOT_CHECKED);
+      if (isAbortOf(wait.signal, error)) handshake.refuse(CLIENT_ENDED);
+      else this.#refuseFor(error, handshake, NOT_CHECKED);
       return undefined;
     } finally {
-      clearTimeout(timer);
-      stream.off("end", onLeave);
-      stream.off("close", onLeave);
+      systemClock.cancel(timer);
+      stream.off("end", onEnd);
+      stream.off("close", onGone);
     }
+  }
+
+  #timeLeft(acceptedAt: number): number {
+    const { handshakeTimeout } = this.#owner.options;
+    const left = acceptedAt + handshakeTimeout - systemClock.now();
+    return Math.max(left, Math.min(LEAST_TIME, handshakeTimeout));
+  }
+
+  async #ask(
+    { head, remoteAddress, tls }: OpeningHandshake,
+    signal: AbortSignal,
+  ): Promise<{ verdict: Verdict<Principal> }> {
+    return { verdict: await this.#owner.options.authenticate!(head, { signal, remoteAddress, tls }) };
+  }
+
+  /** What `authenticate` threw when nobody waited for its answer any more: an error, unless it refuses or says just that. */
+  #reportLate(error: unknown, signal: AbortSignal): void {
+    if (!isRejection(error) && !isAbortOf(signal, error)) this.#owner.reportError(error);
   }
 
   #admit(handshake: OpeningHandshake, verdict: Verdict<Principal>): { value: Principal } | undefined {
@@ -152,7 +208,7 @@ export class Upgrades<Principal> {
 
   /** Refuses as the application says that throws `UpgradeRejected`; what else it throws is an error of its own. */
   #refuseFor(error: unknown, handshake: OpeningHandshake, otherwise: Refusal): void {
-    if (error instanceof UpgradeRejected) {
+    if (isRejection(error)) {
       handshake.refuse({ status: error.status, message: error.body, headers: error.headers });
       return;
     }
@@ -162,11 +218,12 @@ export class Upgrades<Principal> {
 
   #open(handshake: OpeningHandshake, offer: Offer, principal: Principal, early: Buffer): void {
     const { head, stream, remoteAddress } = handshake;
-    const protocol = this.#chooseProtocol(offer.protocols, head);
-    if (protocol instanceof Error) {
-      this.#refuseFor(protocol, handshake, NOT_CHOSEN);
+    const choice = this.#chooseProtocol(offer.protocols, head);
+    if ("failure" in choice) {
+      this.#refuseFor(choice.failure, handshake, NOT_CHOSEN);
       return;
     }
+    const { protocol } = choice;
     const agreed = this.#agreeOnCompression(head);
     if (agreed === "malformed") {
       handshake.refuse(MALFORMED_EXTENSIONS);
@@ -205,22 +262,33 @@ export class Upgrades<Principal> {
     return offers === undefined ? undefined : this.#owner.options.compression?.negotiate(offers);
   }
 
-  /** The subprotocol; an Error when the application's function threw or returned what was not offered. */
-  #chooseProtocol(offered: readonly string[], request: RequestHead): string | undefined | Error {
+  /** The subprotocol; or what the application's function threw, which may be any value, or that it chose what it could not. */
+  #chooseProtocol(offered: readonly string[], request: RequestHead): Choice {
     const { protocols } = this.#owner.options;
-    if (typeof protocols !== "function") return protocols.find((protocol) => offered.includes(protocol));
-    if (offered.length === 0) return undefined;
+    if (typeof protocols !== "function") {
+      return { protocol: protocols.find((protocol) => offered.includes(protocol)) };
+    }
+    if (offered.length === 0) return { protocol: undefined };
     try {
-      const chosen = protocols(offered, request);
-      if (chosen === undefined || offered.includes(chosen)) return chosen;
-      // A promise comes too late to be waited for, and its rejection would be nobody's.
-      Promise.resolve<unknown>(chosen).catch(() => {});
-      return new LastcallError(
-        "LASTCALL_PROTOCOL_NOT_OFFERED",
-        `The function given as 'protocols' must return one of the offered subprotocols or undefined; it returned ${describeValue(chosen)}.`,
-      );
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
+      const protocol = protocols(offered, request);
+      return protocol === undefined || offered.includes(protocol)
+        ? { protocol }
+        : { failure: notOffered(protocol) };
+    } catch (failure) {
+      return { failure };
     }
   }
+}
+
+function isRejection(error: unknown): error is UpgradeRejected {
+  return lookAt(() => error instanceof UpgradeRejected, false);
+}
+
+function notOffered(chosen: unknown): LastcallError {
+  // A promise comes too late to be waited for, and its rejection would be nobody's.
+  void mayBeIgnored(Promise.resolve(chosen));
+  return new LastcallError(
+    "LASTCALL_PROTOCOL_NOT_OFFERED",
+    `The function given as 'protocols' must return one of the offered subprotocols or undefined; it returned ${describeValue(chosen)}.`,
+  );
 }

@@ -30,7 +30,7 @@ export interface ServerOptions<Principal = undefined> {
   highWaterMark?: number | undefined;
   /** `bufferedAmount` at which a connection is closed with 1008, as a slow consumer. Default 16 MiB. */
   outboxLimit?: number | undefined;
-  /** How long a handshake may take, from the accepted socket on. Default 10 000. */
+  /** How long a handshake may take, from the accepted socket on, TLS included. Default 10 000. */
   handshakeTimeout?: number | undefined;
   /** How long the peer's Close may wait for the messages before it. Default 5 000. */
   closeReplyTimeout?: number | undefined;

@@ -30,7 +30,7 @@ export type ServerState = "idle" | "listening" | "draining" | "closed";
 
 /** What there is to say about the shutdown of one connection: not how the door closes, or others have their turn. */
 const CONNECTION_OPTIONS = Object.keys(drainDefaults).filter(
-  (name) => !["handshakeGrace", "lameDuck", "pace"].includes(name),
+  (name) => !["handshakeGrace", "lameDuck", "pace", "spread"].includes(name),
 );
 
 /** What stands before the premises. */
@@ -110,26 +110,28 @@ export class Premises<Taker extends Consumer, Principal>
     }
     const owner = {
       refusals: this.#refusals,
+      handshakeTimeout: this.options.handshakeTimeout,
       onUpgrade: (handshake: OpeningHandshake) => this.#upgrades.handle(handshake),
       onListenerError: (error: unknown) => this.reportError(error),
       onListenerClosed: () => void this.shutdown(),
       onGuestGone: () => this.#shutdown?.handshakeSettled(),
     };
-    this.#listener = listenerFor(target, owner, this.options);
+    this.#listener = listenerFor(target, owner, this.options.path);
     const listening = this.#listener.open();
     this.#listening = listening;
     try {
       const address = await listening;
-      // When the server was shut down meanwhile, that closes the door as soon as it is open.
-      if (this.#shutdown === undefined) this.#state = "listening";
-      // And when it is down by now, nothing may begin any more.
-      if (this.state !== "closed") this.#heartbeat?.start();
-      return address;
+      if (this.#shutdown === undefined) {
+        this.#state = "listening";
+        this.#heartbeat?.start();
+        return address;
+      }
     } catch (error) {
       this.#listener = undefined;
       if (this.#shutdown === undefined) throw error;
-      throw new ServerStateError("The server was shut down before it listened.", { cause: error });
     }
+    // What listens all the same, since it did so before it was given, goes down in the shutdown.
+    throw new ServerStateError("The server was shut down before it listened.");
   }
 
   shutdown(given: Partial<DrainOptions> = {}): Promise<DrainReport> {
@@ -163,7 +165,7 @@ export class Premises<Taker extends Consumer, Principal>
   }
 
   #depart(endpoint: Endpoint, known: Partial<DrainOptions>): Departure {
-    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, ...known });
+    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, spread: 0, ...known });
     const departure = new Departure(this.clock, endpoint, { ...this.options, ...options });
     if (this.connections.has(endpoint as Endpoint<Taker>)) this.#departures.set(endpoint, departure);
     else departure.forgo();
@@ -182,6 +184,7 @@ export class Premises<Taker extends Consumer, Principal>
     if (this.#listened !== undefined) void mayBeIgnored(this.#listened);
     this.endingOptions = { ...this.options, ...options };
     this.#shutdown = new Shutdown(this, options);
+    this.#listener?.abandonOpening();
     this.tally = this.#shutdown.tally;
     void this.#shutdown.report.then((report) => this.#down.resolve(report));
     return this.#shutdown;
@@ -229,18 +232,12 @@ export class Premises<Taker extends Consumer, Principal>
   // For the shutdown
 
   async closeDoor(limit: number): Promise<void> {
-    this.#listener?.abandonOpening();
     await this.#listening?.catch(() => {});
     await this.#listener?.stopAccepting(limit).catch((error: unknown) => this.reportError(error));
   }
 
   closeDoorNow(): void {
-    this.#listener?.abandonOpening();
     this.#listener?.stopAcceptingNow();
-    void this.#listening?.then(
-      () => this.#listener?.stopAcceptingNow(),
-      () => {},
-    );
   }
 
   pendingHandshakes(): number {

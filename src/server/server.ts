@@ -1,5 +1,5 @@
 /** The server: the public interface, and the face of the premises that runs a handler for each connection. */
-import type { AddressInfo, ListenOptions, Server as NetServer } from "node:net";
+import type { AddressInfo, Server as NetServer } from "node:net";
 import { isAbortOf } from "../base/abort.js";
 import { checkFunction, knownOptions, record, refuseUnknown } from "../base/checks.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
@@ -11,7 +11,7 @@ import type { Connection, Handler } from "../connection/handler.js";
 import { encodeMessage } from "../connection/encoded-message.js";
 import type { ConnectionDrainOptions, DrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
-import type { ListenTarget } from "../listen/listen-target.js";
+import type { ListenPlace, ListenTarget } from "../listen/listen-target.js";
 import { errorEvents } from "./diagnostics.js";
 import { resolveOptions } from "./option-checks.js";
 import type { ResolvedOptions, ServerOptions } from "./options.js";
@@ -51,10 +51,10 @@ export interface Server<Principal = undefined> extends AsyncDisposable {
    * @throws Node's error (for example `EADDRINUSE`) when the system refuses.
    */
   listen(
-    target: number | (ListenOptions & { path?: never }) | { fd: number } | NetServer,
+    target: number | (ListenPlace & { path?: never }) | { fd: number } | NetServer,
   ): Promise<AddressInfo>;
   /** Begins to listen on a Unix socket, and resolves with its path. Throws as for a port. */
-  listen(target: ListenOptions & { path: string }): Promise<string>;
+  listen(target: ListenPlace & { path: string }): Promise<string>;
   /** Begins to listen on either, and resolves with the address or the path. Throws as for a port. */
   listen(target: ListenTarget): Promise<AddressInfo | string>;
   /**
@@ -147,8 +147,8 @@ class LastcallServer<Principal>
     return this.#connections;
   }
 
-  listen(target: number | (ListenOptions & { path?: never }) | NetServer): Promise<AddressInfo>;
-  listen(target: ListenOptions & { path: string }): Promise<string>;
+  listen(target: number | (ListenPlace & { path?: never }) | NetServer): Promise<AddressInfo>;
+  listen(target: ListenPlace & { path: string }): Promise<string>;
   listen(target: ListenTarget): Promise<AddressInfo | string>;
   listen(target: ListenTarget, ...rest: unknown[]): Promise<AddressInfo | string> {
     // As in `node:net`: a callback would never be called, and a host would be every address.

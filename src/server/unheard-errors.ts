@@ -1,5 +1,6 @@
 /** Errors that no `onError` hears: told by `process.emitWarning`, once a kind and a minute, so that a log stays readable. */
 import { now } from "../base/clock.js";
+import { lookAt } from "../base/errors.js";
 
 /** How long the same kind is not told again. */
 const QUIET = 60_000;
@@ -10,6 +11,9 @@ const KINDS = 16;
 /** Characters of an error that are shown, and of the frames below it. */
 const LONGEST_SUMMARY = 500;
 const LONGEST_TRACE = 2_000;
+
+/** What is told of a value that throws at whoever looks at it, as an object without a prototype does. */
+const NO_ERROR = "a value that is no error";
 
 interface Told {
   at: number;
@@ -48,23 +52,22 @@ export class UnheardErrors {
 
 /** The same mistake is the same kind, whatever its message says about the one client. */
 function kindOf(error: unknown): string {
-  if (!(error instanceof Error)) return summaryOf(error);
-  const { code } = error as { code?: unknown };
-  return `${error.name} ${String(code)} ${traceOf(error).split("\n", 1)}`;
+  return lookAt(() => {
+    if (!(error instanceof Error)) return summaryOf(error);
+    const { code } = error as { code?: unknown };
+    return `${error.name} ${String(code)} ${traceOf(error).split("\n", 1)}`;
+  }, NO_ERROR);
 }
 
 function summaryOf(error: unknown): string {
-  try {
-    return String(error).slice(0, LONGEST_SUMMARY);
-  } catch {
-    // An object without a prototype, for instance.
-    return "a value that is no error";
-  }
+  return lookAt(() => String(error).slice(0, LONGEST_SUMMARY), NO_ERROR);
 }
 
 /** Where it was thrown: the frames of its stack. */
 function traceOf(error: unknown): string {
-  const stack = error instanceof Error ? String(error.stack) : "";
-  const frames = stack.search(/^ +at /m);
-  return frames === -1 ? "" : stack.slice(frames, frames + LONGEST_TRACE);
+  return lookAt(() => {
+    const stack = error instanceof Error ? String(error.stack) : "";
+    const frames = stack.search(/^ +at /m);
+    return frames === -1 ? "" : stack.slice(frames, frames + LONGEST_TRACE);
+  }, "");
 }

@@ -14,7 +14,7 @@ test("Pongs that wait are sent in order, and each once", () => {
   const pongs = new Pongs();
   expect([pongs.wait, pongs.take()]).toEqual([false, []]);
   for (let round = 0; round < 2; round++) {
-    for (let index = 0; index < 10; index++) pongs.add(pong(index));
+    for (let index = 0; index < 10; index++) pongs.add(pong(index), true);
     expect(pongs.wait).toBe(true);
     expect(taken(pongs)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
     expect(pongs.wait).toBe(false);
@@ -24,12 +24,23 @@ test("Pongs that wait are sent in order, and each once", () => {
 test("a lone Pong is sent from where it is, without a copy", () => {
   const pongs = new Pongs();
   const frame = pong(1);
-  pongs.add(frame);
+  pongs.add(frame, false);
   expect(pongs.take()[0]!.buffer).toBe(frame.buffer);
 });
 
-test("of Pongs beyond 4 KiB only the latest is kept", () => {
+test.for([
+  ["4 KiB", true, 40],
+  ["64 KiB, more than one chunk can ask for,", false, 655],
+] as const)("of Pongs beyond %s only the latest is kept: busy is %s", ([, busy, kept]) => {
   const pongs = new Pongs();
-  for (let index = 0; index < 100_000; index++) pongs.add(pong(index));
-  expect(taken(pongs)).toEqual([...Array.from({ length: 40 }, (_, index) => index), 99_999]);
+  for (let index = 0; index < 100_000; index++) pongs.add(pong(index), busy);
+  expect(taken(pongs)).toEqual([...Array.from({ length: kept }, (_, index) => index), 99_999]);
+});
+
+test("what one chunk asks while the socket is not busy is answered whole, and a busy one gets no more", () => {
+  const pongs = new Pongs();
+  for (let index = 0; index < 300; index++) pongs.add(pong(index), false);
+  pongs.add(pong(300), true);
+  pongs.add(pong(301), true);
+  expect(taken(pongs)).toEqual([...Array.from({ length: 300 }, (_, index) => index), 301]);
 });

@@ -47,17 +47,44 @@ describe("a socket that has not asked for anything", () => {
     expect([doorway.accepted, doorway.silent, gone()]).toEqual([2, 0, 0]);
   });
 
-  test("is refused when its time is over, and one that has asked is not", () => {
+  test("is refused when its time is over, and one that has asked is not", async () => {
     const { doorway, socket } = scene(1_000);
     const [silent, asked] = [socket(), socket()];
     doorway.enter(silent);
     doorway.enter(asked);
     doorway.leave(asked);
     vi.advanceTimersByTime(999);
+    await turn();
     expect(status(silent)).toBe(undefined);
     vi.advanceTimersByTime(1);
+    await turn();
     expect([status(silent), status(asked)]).toEqual(["408", undefined]);
     silent.destroy();
+  });
+
+  test("is not late when its request lies in the kernel: the sockets are looked at before it is refused", async () => {
+    const { doorway, socket } = scene(1_000);
+    const one = socket();
+    doorway.enter(one);
+    vi.advanceTimersByTime(2_000);
+    // What a look at the sockets brings.
+    doorway.leave(one);
+    await turn();
+    expect(status(one)).toBe(undefined);
+  });
+
+  test("has the time that is left when being encrypted took some of it, and is as old as that", async () => {
+    const { doorway, socket } = scene(1_000);
+    const [one, late] = [socket(), socket()];
+    const acceptedAt = performance.now();
+    vi.advanceTimersByTime(600);
+    doorway.enter(one, acceptedAt);
+    vi.advanceTimersByTime(400);
+    await turn();
+    expect(status(one)).toBe("408");
+    doorway.enter(late, acceptedAt);
+    expect(doorway.leave(late)).toBe(acceptedAt);
+    one.destroy();
   });
 
   test("has all the time that somebody else gives it when there is no limit of ours", () => {

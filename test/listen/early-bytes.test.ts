@@ -54,4 +54,13 @@ describe("what a client sends while its handshake waits", () => {
     await turn();
     expect(early.take()).toHaveLength(64 * 1024);
   });
+
+  test("costs little more than its bytes when it comes a byte at a time", async () => {
+    const { early, socket } = waiting();
+    for (let byte = 0; byte < 40_000; byte++) socket.emit("data", Buffer.from([byte % 251]));
+    const taken = early.take();
+    expect(taken).toHaveLength(40_000);
+    expect(taken.every((value, index) => value === index % 251)).toBe(true);
+    expect(taken.buffer.byteLength).toBeLessThan(2 * 40_000);
+  });
 });

@@ -4,6 +4,7 @@ import { createServer as createHttpServer } from "node:http";
 import { createSecureServer as createHttp2Server } from "node:http2";
 import { createServer as createHttpsServer } from "node:https";
 import * as net from "node:net";
+import { join } from "node:path";
 import { createServer as createTlsServer, type SecureVersion } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { WebSocket } from "ws";
@@ -11,6 +12,7 @@ import type { ListenTarget, Server } from "../../src/index.js";
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
 import { connectRaw, openRaw, type RawClient, type Target } from "../tools/raw-client.js";
+import { scratch } from "../tools/scratch.js";
 import { countsOf, ended, outcomeOf, repliesTo, reportWith, requestsOf } from "../tools/scenario.js";
 import { bound, ms } from "../tools/timing.js";
 import {
@@ -298,5 +300,45 @@ describe("a caller's server that does not listen yet", () => {
     expect(client.messages).toEqual(["11: hello"]);
     await Promise.all(servers.map(async (server) => server.shutdown()));
     expect(warnings).toEqual([]);
+  });
+});
+
+describe("a caller's server with pauseOnConnect", () => {
+  const KINDS: [string, () => net.Server, true?][] = [
+    ["net.Server", () => net.createServer({ pauseOnConnect: true })],
+    ...(hasOpenssl
+      ? ([
+          ["tls.Server", () => createTlsServer({ ...certificate, pauseOnConnect: true }), true],
+          ["https.Server", () => createHttpsServer({ ...certificate, pauseOnConnect: true }), true],
+        ] as [string, () => net.Server, true][])
+      : []),
+  ];
+
+  test.for(KINDS)("is served all the same, since its sockets are ours: %s", async ([, make, tls]) => {
+    const server = echo("ours");
+    const { port } = await server.listen(await listening(make()));
+    const client = await openRaw(tls ? { port, tls } : port);
+    client.send("hello");
+    await client.received(1);
+    expect(client.messages).toEqual(["ours: hello"]);
+  });
+});
+
+describe("a caller's server that its owner closes", () => {
+  const KINDS = [
+    ["http.Server", (): net.Server => createHttpServer()],
+    ["net.Server", (): net.Server => net.createServer()],
+  ] as const;
+
+  test.for(KINDS)("does not listen any more, whatever it listened on: %s", async ([, make]) => {
+    for (const place of [LOCAL, { path: join(scratch(), "s") }]) {
+      const theirs = make().listen(place);
+      await once(theirs, "listening");
+      const server = echo("ours");
+      await server.listen(theirs);
+      expect(server.state).toBe("listening");
+      theirs.close();
+      expect([server.state, server.address()]).toEqual(["draining", null]);
+    }
   });
 });

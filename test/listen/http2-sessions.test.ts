@@ -74,6 +74,21 @@ describe.skipIf(!hasOpenssl)("a server of node:http2 that allows HTTP/1.1", () =
     expect(countsOf(await report)).toEqual(NOBODY);
   });
 
+  test("ends a session that comes while it goes down, too", async () => {
+    const { theirs, port } = await host();
+    const server = echo("ours");
+    await server.listen(theirs);
+    const encrypted = once(theirs, "secureConnection");
+    const session = connect(port);
+    // Its TLS is done, and Node makes the session from what it reads behind that.
+    await encrypted;
+    const ended = once(session, "close");
+    const startedAt = performance.now();
+    expect(countsOf(await server.shutdown())).toEqual(NOBODY);
+    expect(performance.now() - startedAt).toBeLessThan(bound(1_000));
+    await ended;
+  });
+
   test("does not outlast close() by a request that is never answered", async () => {
     const { theirs, port } = await host(() => {});
     const server = echo("ours");

@@ -15,6 +15,7 @@ import { SocketListener } from "../../src/listen/socket-listener.js";
 import { scratch } from "../tools/scratch.js";
 
 const owner = {
+  handshakeTimeout: 1_000,
   refusals: new Refusals(() => {}),
   onUpgrade: () => {},
   onListenerError: () => {},
@@ -23,7 +24,7 @@ const owner = {
 };
 
 function listener(target: unknown, path?: string): Listener {
-  return listenerFor(target as ListenTarget, owner, { path, handshakeTimeout: 1_000 });
+  return listenerFor(target as ListenTarget, owner, path);
 }
 
 describe("what listen() takes", () => {
@@ -79,6 +80,11 @@ describe("what listen() takes", () => {
     { fd: -1 },
     { fd: 1.5 },
     { host: "127.0.0.1" },
+    { port: 0, path: "/tmp/socket" },
+    { port: 0, fd: 3 },
+    { path: "/tmp/socket", fd: 3 },
+    { path: "/tmp/so\0cket" },
+    [8080],
   ])("is not %j, and says so at once", (target) => {
     expect(() => listener(target)).toThrow(
       expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen" }) as Error,
@@ -90,6 +96,40 @@ describe("what listen() takes", () => {
       expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen.hots" }) as Error,
     );
   });
+
+  test("is a path beside a port that is undefined: Node would take any free port", async () => {
+    const path = `${scratch()}/socket`;
+    const made = listener({ port: undefined, fd: undefined, path });
+    expect(await made.open()).toBe(path);
+    await made.destroy();
+  });
+
+  test("has no `signal`: that would close the socket behind the server's back", () => {
+    for (const signal of [AbortSignal.abort(), new AbortController().signal]) {
+      expect(() => listener({ port: 0, signal })).toThrow(
+        expect.objectContaining({
+          code: "LASTCALL_INVALID_OPTION",
+          option: "listen.signal",
+          message: expect.stringContaining("run({ listen, signals:") as string,
+        }) as Error,
+      );
+    }
+    expect(() => listener({ port: 0, signal: undefined })).not.toThrow();
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "is not a path that the system would cut off, and the message names it",
+    () => {
+      const path = `/tmp/${"x".repeat(145)}`;
+      expect(() => listener({ path })).toThrow(
+        expect.objectContaining({
+          code: "LASTCALL_INVALID_OPTION",
+          option: "listen.path",
+          message: expect.stringMatching(new RegExp(`at most 10[37] bytes .*${path} has 150`)) as string,
+        }) as Error,
+      );
+    },
+  );
 
   test.for([
     ["an HTTP/2 server without TLS", createHttp2Server(), /allowHTTP1/],

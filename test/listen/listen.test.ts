@@ -1,10 +1,23 @@
 /** Where a server listens, and when it cannot. */
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
+import dns from "node:dns";
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer as createHttpServer } from "node:http";
 import { createServer as createNetServer } from "node:net";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { inspect } from "node:util";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { createServer, type Connection, type ListenTarget, type Server } from "../../src/index.js";
 import { openRaw, type Target } from "../tools/raw-client.js";
 import { eventually, untold } from "../tools/serve.js";
@@ -44,6 +57,16 @@ async function takenPort(): Promise<number> {
   await once(other, "listening");
   onTestFinished(() => void other.close());
   return (other.address() as { port: number }).port;
+}
+
+/** A port that nobody listens on. */
+async function freePort(): Promise<number> {
+  const other = createNetServer().listen(LOCAL);
+  await once(other, "listening");
+  const { port } = other.address() as { port: number };
+  other.close();
+  await once(other, "close");
+  return port;
 }
 
 describe("a port", () => {
@@ -192,6 +215,127 @@ describe.skipIf(process.platform === "win32")("a Unix socket", () => {
     await expect(make().listen({ path: join(folder(), "nowhere", "s") })).rejects.toMatchObject({
       syscall: "listen",
     });
+  });
+});
+
+describe.skipIf(process.platform === "win32")("the path of a Unix socket", () => {
+  const limit = process.platform === "linux" ? 107 : 103;
+
+  /** A path of so many bytes. */
+  function pathOf(length: number, name = ""): string {
+    const where = folder();
+    const rest = length - where.length - 1 - name.length;
+    if (name === "") return join(where, "s".repeat(rest));
+    const inner = join(where, "d".repeat(rest - 1));
+    mkdirSync(inner);
+    return join(inner, name);
+  }
+
+  test("may be as long as the system takes", async () => {
+    for (const path of [pathOf(limit), pathOf(limit, "s")]) {
+      const server = make();
+      expect(await server.listen({ path })).toBe(path);
+      expect(await whoIsAt(path)).toBe("first");
+      await server.shutdown();
+      expect(existsSync(path)).toBe(false);
+    }
+  });
+
+  test("may not be longer: nobody could connect to it", async () => {
+    const path = pathOf(limit + 1);
+    await expect(make().listen({ path })).rejects.toMatchObject({
+      code: "LASTCALL_INVALID_OPTION",
+      option: "listen.path",
+      message: expect.stringContaining(path) as string,
+    });
+  });
+
+  test("is what an error names, and not a name of ours", async () => {
+    const where = folder();
+    const locked = join(where, "locked");
+    mkdirSync(locked, { mode: 0o500 });
+    onTestFinished(() => chmodSync(locked, 0o700));
+    const paths = [join(where, "nowhere", "s"), ...(process.getuid?.() === 0 ? [] : [join(locked, "s")])];
+    for (const path of paths) {
+      const error: unknown = await make()
+        .listen({ path })
+        .catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ code: "EACCES", syscall: "listen", address: path });
+      expect(inspect(error)).not.toMatch(/\/\.[0-9a-f]{4,}/);
+    }
+  });
+});
+
+describe.each(["shutdown", "close"] as const)("a %s() while listen() is under way", (stop) => {
+  const over = {
+    code: "LASTCALL_SERVER_STATE",
+    message: "The server was shut down before it listened.",
+  };
+
+  test("on a port or a path: it rejects, and nothing is left open", async () => {
+    const where = folder();
+    for (const target of [0, LOCAL, { port: 0, host: "localhost" }, { path: join(where, "s") }]) {
+      const server = make();
+      const listening = server.listen(target);
+      const stopped = server[stop]();
+      await expect(listening).rejects.toMatchObject(over);
+      expect(await stopped).toMatchObject({ outcome: "clean" });
+      expect([server.state, server.address(), readdirSync(where)]).toEqual(["closed", null, []]);
+    }
+  });
+
+  test("during a lame duck: it rejects at once, and nobody comes in until the door closes", async () => {
+    const server = make();
+    const listening = server.listen(LOCAL);
+    const stopped = server.shutdown({ lameDuck: 1_000, deadline: 2_000 });
+    await expect(listening).rejects.toMatchObject(over);
+    expect([server.state, server.address()]).toEqual(["draining", null]);
+    await server.close();
+    await stopped;
+  });
+
+  test("on an HTTP server that does not listen yet: it rejects, and that is left alone", async () => {
+    const http = createHttpServer();
+    const server = make();
+    const listening = server.listen(http);
+    const stopped = server[stop]();
+    await expect(listening).rejects.toMatchObject(over);
+    await stopped;
+    http.listen(LOCAL);
+    await once(http, "listening");
+    http.close();
+  });
+
+  test("on an HTTP server that listens already: it rejects, and that goes down with it", async () => {
+    const http = createHttpServer().listen(LOCAL);
+    await once(http, "listening");
+    const server = make();
+    const listening = server.listen(http);
+    const stopped = server[stop]();
+    await expect(listening).rejects.toMatchObject(over);
+    await stopped;
+    expect(http.listening).toBe(false);
+  });
+
+  test("with a slow look-up of its host: it rejects at once, and no port opens when the look-up is done", async () => {
+    const port = await freePort();
+    const { lookup } = dns;
+    const calls: (() => void)[] = [];
+    vi.spyOn(dns, "lookup").mockImplementation((...args: Parameters<typeof lookup>) => {
+      calls.push(() => lookup(...args));
+    });
+    onTestFinished(() => void vi.restoreAllMocks());
+    const server = make();
+    const listening = server.listen({ port, host: "localhost" });
+    await eventually(() => calls.length > 0);
+    const stopped = server[stop]();
+    await expect(listening).rejects.toMatchObject(over);
+    expect(await stopped).toMatchObject({ outcome: "clean" });
+    calls[0]!();
+    // A look-up that was asked later comes back later, and a port opens in the turn after that.
+    await new Promise((resolve) => lookup("localhost", resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    await expect(openRaw(port)).rejects.toMatchObject({ code: "ECONNREFUSED" });
   });
 });
 

@@ -7,10 +7,15 @@ import { Refusals } from "../../src/listen/refusal.js";
 import { MemorySocket } from "../tools/memory-socket.js";
 
 export class RecordingOwner implements ListenerOwner {
+  readonly handshakeTimeout: number;
   readonly refusals = new Refusals(() => {});
   readonly upgrades: OpeningHandshake[] = [];
   readonly errors: unknown[] = [];
   gone = 0;
+
+  constructor(handshakeTimeout = 10_000) {
+    this.handshakeTimeout = handshakeTimeout;
+  }
 
   onUpgrade(handshake: OpeningHandshake): void {
     this.upgrades.push(handshake);

@@ -4,8 +4,9 @@ import { once } from "node:events";
 import { existsSync, lstatSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { basename, dirname, join } from "node:path";
+import { inspect } from "node:util";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { SocketFile } from "../../src/listen/socket-file.js";
+import { limitOfPath, SocketFile } from "../../src/listen/socket-file.js";
 import { scratch } from "../tools/scratch.js";
 
 interface Bound {
@@ -44,28 +45,47 @@ describe("the private name", () => {
   });
 });
 
-describe("a name that is taken", () => {
-  test("is EADDRINUSE as Node says it, is left alone, and so is nothing of ours", async () => {
+describe("an error", () => {
+  /** What is thrown, about the name that was asked for. */
+  function explained(file: SocketFile, act: () => void): unknown {
+    try {
+      act();
+    } catch (error) {
+      return file.explain(error);
+    }
+    throw new Error("nothing was thrown");
+  }
+
+  test("of a name that is taken is EADDRINUSE as Node says it; the file is left alone, and so is nothing of ours", async () => {
     const path = join(scratch(), "socket");
     writeFileSync(path, "somebody else's");
     const { file, folder } = await bound(path);
-    expect(() => file.publish()).toThrow(
-      expect.objectContaining({
-        message: `listen EADDRINUSE: address already in use ${path}`,
-        code: "EADDRINUSE",
-        syscall: "listen",
-        address: path,
-      }) as Error,
-    );
+    expect(explained(file, () => file.publish())).toMatchObject({
+      message: `listen EADDRINUSE: address already in use ${path}`,
+      code: "EADDRINUSE",
+      syscall: "listen",
+      address: path,
+    });
     file.unpublish();
     expect(readdirSync(folder)).toEqual(["socket"]);
     expect(lstatSync(path).isFile()).toBe(true);
   });
 
-  test("of a folder that is gone fails with what the system says", async () => {
-    const folder = join(scratch(), "inner");
-    const file = new SocketFile(join(folder, "socket"));
-    expect(() => file.publish()).toThrow(expect.objectContaining({ code: "ENOENT" }) as Error);
+  test("of the system is the system's, about the name that was asked for and not about ours", () => {
+    const path = join(scratch(), "inner", "socket");
+    const file = new SocketFile(path);
+    const error = explained(file, () => file.publish());
+    expect(error).toMatchObject({
+      message: `listen ENOENT: no such file or directory ${path}`,
+      code: "ENOENT",
+      address: path,
+    });
+    expect(inspect(error)).not.toContain(basename(file.boundPath));
+  });
+
+  test("that is none of the system's stays what it is", () => {
+    const error = new Error("on purpose");
+    expect(new SocketFile("/run/socket").explain(error)).toBe(error);
   });
 });
 
@@ -98,10 +118,30 @@ describe("the end", () => {
   });
 });
 
-test("a file is needed for what is one: not for abstract sockets, nor where somebody else binds", () => {
-  expect(SocketFile.isNeededFor("/run/socket")).toBe(true);
-  expect(SocketFile.isNeededFor("\0abstract")).toBe(false);
+test("there is a file for what is one: not for abstract sockets, nor where somebody else binds", () => {
+  expect(SocketFile.for("/run/socket")?.path).toBe("/run/socket");
+  expect(SocketFile.for("\0abstract")).toBe(undefined);
   vi.spyOn(cluster, "isWorker", "get").mockReturnValue(true);
   onTestFinished(() => void vi.restoreAllMocks());
-  expect(SocketFile.isNeededFor("/run/socket")).toBe(false);
+  expect(SocketFile.for("/run/socket")).toBe(undefined);
+});
+
+describe.skipIf(process.platform === "win32")("the length of a path", () => {
+  const limit = process.platform === "linux" ? 107 : 103;
+
+  test("is what clients can connect to, in bytes; an abstract one has a zero byte in front", () => {
+    const umlauts = "ü".repeat(Math.ceil(limit / 2));
+    expect(["a".repeat(limit), `\0${"a".repeat(limit)}`].map(limitOfPath)).toEqual([undefined, undefined]);
+    expect(["a".repeat(limit + 1), umlauts, `\0${"a".repeat(limit + 1)}`].map(limitOfPath)).toEqual([
+      limit,
+      limit,
+      limit + 1,
+    ]);
+  });
+
+  test("leaves no room for a private name when that would be longer: the asked one is bound then", () => {
+    const folder = `/${"a".repeat(limit - 3)}`;
+    expect(SocketFile.for(`${folder}/s`)).toBe(undefined);
+    expect(SocketFile.for(`${folder.slice(4)}/s`)).not.toBe(undefined);
+  });
 });

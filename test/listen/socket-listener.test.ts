@@ -17,8 +17,8 @@ interface Scene {
 }
 
 function scene(server: Server = createServer(), options?: ListenOptions, handshakeTimeout = 10_000): Scene {
-  const owner = new RecordingOwner();
-  const listener = new SocketListener(server, options, owner, handshakeTimeout);
+  const owner = new RecordingOwner(handshakeTimeout);
+  const listener = new SocketListener(server, options, owner);
   onTestFinished(async () => {
     owner.refusals.destroyAll();
     server.close();

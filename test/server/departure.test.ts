@@ -68,6 +68,22 @@ describe("one connection that is shut down", () => {
     open();
   });
 
+  test("does not wait for its turn among all: the server's spread is for a shutdown of the server", async () => {
+    const { server, port } = await serve(
+      async (connection) => {
+        for await (const message of connection) connection.send(message);
+      },
+      { drain: { spread: 10_000 } },
+    );
+    await openRaw(port);
+    const [connection] = server.connections;
+    const startedAt = performance.now();
+    expect(await connection!.shutdown()).toMatchObject({ outcome: "clean" });
+    expect(performance.now() - startedAt).toBeLessThan(bound(300));
+    const spread = { spread: 1 } as object;
+    await expect(connection!.shutdown(spread)).rejects.toMatchObject({ code: "LASTCALL_INVALID_OPTION" });
+  });
+
   test("has one account, however often it is asked for; a later call may bring the deadline nearer", async () => {
     const { clients, connections, open } = await scene();
     clients[0].send("one");
