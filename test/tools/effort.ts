@@ -31,6 +31,12 @@ const table = {
   },
   worlds: { what: "random worlds in virtual time, a rule of the contract", quick: 80, full: 1_500 },
   stories: { what: "random shutdowns on real sockets", quick: 150, full: 1_000, variable: "STORIES" },
+  doorRequests: {
+    what: "requests to random doors and hosts on real sockets",
+    quick: 300,
+    full: 10_000,
+    variable: "DOOR_REQUESTS",
+  },
   seeds: { what: "shutdowns of each sort in the table of stories", quick: 2, full: 8 },
   signals: { what: "shutdowns that a second signal hurries", quick: 1, full: 3 },
   runs: {
