@@ -43,7 +43,7 @@ function accepted(): Promise<void> {
 
 describe("a handshake that lies in the kernel while the loop stands longer than handshakeTimeout", () => {
   test.for(PLACES)("is completed: %s", async ([, make]) => {
-    const limit = ms(200);
+    const limit = ms(500);
     const { target, tls } = await make();
     const server = echo("ours", { handshakeTimeout: limit });
     const { port } = await server.listen(target as net.Server);
