@@ -32,5 +32,5 @@ export {
 } from "./base/errors.js";
 export type { EndCause } from "./drain/cause.js";
 export type { ConnectionDrainOptions, DrainOptions } from "./drain/options.js";
-export type { DrainReport, TroubledConnection } from "./drain/report.js";
+export type { CutRequest, DrainReport, TroubledConnection } from "./drain/report.js";
 export type { RequestHead } from "./wire/handshake.js";

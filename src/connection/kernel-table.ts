@@ -1,5 +1,5 @@
 /** The tables in which Linux tells of each TCP socket what waits in it: `/proc/net/tcp` and `/proc/net/tcp6`. */
-import { createReadStream } from "node:fs";
+import { createReadStream, readFileSync } from "node:fs";
 import { isIPv4, type Socket } from "node:net";
 import { endianness } from "node:os";
 
@@ -13,11 +13,14 @@ export interface Place {
 export function placeOf({ localAddress, localPort, remoteAddress, remotePort }: Socket): Place | undefined {
   if (localAddress === undefined || localPort === undefined) return undefined;
   if (remoteAddress === undefined || remotePort === undefined) return undefined;
-  const table = isIPv4(localAddress) ? "/proc/net/tcp" : "/proc/net/tcp6";
   return {
-    table,
+    table: tableOf(localAddress),
     addresses: `${hexOf(localAddress)}:${hexOfPort(localPort)} ${hexOf(remoteAddress)}:${hexOfPort(remotePort)}`,
   };
+}
+
+function tableOf(address: string): string {
+  return isIPv4(address) ? "/proc/net/tcp" : "/proc/net/tcp6";
 }
 
 function hexOfPort(port: number): string {
@@ -52,6 +55,21 @@ function groupsOf(part: string): Buffer {
       group.includes(".") ? bytesOfIPv4(group) : Buffer.from(group.padStart(4, "0"), "hex"),
     ),
   );
+}
+
+/** How many are connected to a listening socket and not accepted; 0 where the system does not tell. */
+export function waitingAt(address: string, port: number): number {
+  const local = `${hexOf(address)}:${hexOfPort(port)}`;
+  let lines: string[];
+  try {
+    lines = readFileSync(tableOf(address), "latin1").split("\n");
+  } catch {
+    return 0;
+  }
+  // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 …": 0A is LISTEN, and its queue holds sockets.
+  const fields = lines.map((line) => line.trim().split(/\s+/, 5));
+  const listening = fields.filter(([, at, , state]) => at === local && state === "0A");
+  return listening.reduce((sum, [, , , , queues]) => sum + Number.parseInt(queues!.split(":")[1]!, 16), 0);
 }
 
 /**

@@ -38,6 +38,22 @@ export interface DrainReport {
     /** Started or queued when their connection was forced. */
     abandoned: number;
   };
+  /** Plain HTTP requests, on a caller's server that went down with this one. Counted since the drain began. */
+  requests: {
+    /** Answered to the end. */
+    answered: number;
+    /** Their client left before. */
+    left: number;
+    /** Cut, at the deadline or by `close()`. */
+    cut: number;
+  };
+  /** Requests that were cut, the first 100. */
+  cutRequests: CutRequest[];
+  /**
+   * Clients that the kernel had connected and that were not accepted any more, since others kept coming or `close()` did
+   * not wait: reset. Known on Linux for TCP; elsewhere 0.
+   */
+  neverAccepted: number;
   /** Whatever was not clean, the first 100. */
   troubled: TroubledConnection[];
   /** How many more there were. */
@@ -45,6 +61,26 @@ export interface DrainReport {
   /** The report in prose. Not enumerable: it is no part of the JSON. */
   toString(): string;
 }
+
+/** A plain HTTP request that was not answered to its end. */
+export interface CutRequest {
+  /** Empty, as the path is, for one that had begun before `listen()`: Node does not say what it is. */
+  method: string;
+  /** Without its query. */
+  path: string;
+  remoteAddress: string;
+}
+
+/** What became of those who came and were no connections. */
+export interface DoorAccount {
+  answered: number;
+  left: number;
+  cut: readonly CutRequest[];
+  neverAccepted: number;
+}
+
+/** What those have who cannot come. */
+export const NO_DOOR: DoorAccount = { answered: 0, left: 0, cut: [], neverAccepted: 0 };
 
 /** A connection that did not end cleanly. */
 export interface TroubledConnection {
@@ -123,13 +159,17 @@ export class ReportLedger {
   }
 
   /** The report. `startedAt` is the time of day, `duration` of a monotonic clock. */
-  close(startedAt: Date, duration: number): DrainReport {
+  close(startedAt: Date, duration: number, door: DoorAccount = NO_DOOR): DrainReport {
+    const { answered, left, cut, neverAccepted } = door;
     const report: DrainReport = {
-      outcome: this.#outcome(),
+      outcome: this.#outcome(door),
       startedAt: startedAt.toISOString(),
       duration: Math.round(duration),
       connections: { ...this.#connections },
       messages: { ...this.messages },
+      requests: { answered, left, cut: cut.length },
+      cutRequests: cut.slice(0, MAX_TROUBLED),
+      neverAccepted,
       troubled: [...this.#troubled],
       troubledOmitted: this.#troubledOmitted,
     };
@@ -137,9 +177,9 @@ export class ReportLedger {
     return Object.defineProperty(report, "toString", { value: () => describeReport(report) });
   }
 
-  #outcome(): DrainReport["outcome"] {
-    if (this.#connections.forced > 0 || this.messages.abandoned > 0) return "forced";
-    if (this.#troubled.length > 0 || this.messages.undelivered > 0) return "unconfirmed";
+  #outcome({ cut, neverAccepted }: DoorAccount): DrainReport["outcome"] {
+    if (this.#connections.forced > 0 || this.messages.abandoned > 0 || cut.length > 0) return "forced";
+    if (this.#troubled.length > 0 || this.messages.undelivered > 0 || neverAccepted > 0) return "unconfirmed";
     return "clean";
   }
 }
@@ -193,9 +233,31 @@ export function describeReport(report: DrainReport): string {
       `No Pong came from ${count(connections.unproven, "connection")}: ${who} may have sent more than was read.`,
     );
   }
+  lines.push(...describeDoor(report));
   for (const connection of troubled) lines.push(`  ${describeTroubled(connection)}`);
   if (troubledOmitted > 0) lines.push(`  and ${count(troubledOmitted, "more connection")}`);
   return lines.join("\n");
+}
+
+function describeDoor({ requests, cutRequests, neverAccepted }: DrainReport): string[] {
+  const lines: string[] = [];
+  const plain = listing([
+    [requests.answered, "answered"],
+    [requests.left, "left by the client"],
+    [requests.cut, "cut"],
+  ]);
+  if (plain !== "") lines.push(`Plain HTTP requests: ${plain}.`);
+  for (const request of cutRequests) lines.push(`  ${describeCut(request)}`);
+  const more = requests.cut - cutRequests.length;
+  if (more > 0) lines.push(`  and ${count(more, "more request")}`);
+  if (neverAccepted > 0)
+    lines.push(`${count(neverAccepted, "client")} came and could not be let in any more.`);
+  return lines;
+}
+
+function describeCut({ method, path, remoteAddress }: CutRequest): string {
+  const what = method === "" ? "a request that had begun before listen()" : `${method} ${path}`;
+  return `${what}${remoteAddress === "" ? "" : ` from ${remoteAddress}`}: its answer was cut`;
 }
 
 function describeOutcome({ outcome, duration }: DrainReport): string {

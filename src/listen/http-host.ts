@@ -3,19 +3,26 @@
  * plain HTTP goes down with us. Node's `close()` does not do that: it waits for silent connections without end, or, since
  * Node 26, destroys them at once.
  */
-import { Server as HttpServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { IncomingMessage, Server as HttpServer } from "node:http";
 import type { Server as HttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { now } from "../base/clock.js";
-import { InvalidOptionError } from "../base/errors.js";
+import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { pathOf } from "../wire/handshake.js";
-import { Doorway } from "./doorway.js";
+import { untilNobodyComes, waitingToBeAccepted } from "./accept-queue.js";
 import { Http1Handshake } from "./http1-handshake.js";
-import { Http2Sessions, isHttp2Server, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
-import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
-import { NOTHING_HERE, Refusals } from "./refusal.js";
+import { Http2Sessions, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
+import { HttpLedger } from "./http-ledger.js";
+import {
+  NO_REQUESTS,
+  untilListening,
+  type Listener,
+  type ListenerOwner,
+  type PlainRequests,
+} from "./listener.js";
+import { CLOSING, NOTHING_HERE, Refusals, unavailable } from "./refusal.js";
 import { headOf } from "./request-head.js";
 import {
   afterAllListeners,
@@ -50,7 +57,7 @@ export class HttpHostListener implements Listener {
     try {
       await untilListening(this.#server, this.#opening.signal);
     } catch (error) {
-      this.#host.release(this);
+      await this.#host.release(this);
       throw error;
     }
     return this.#server.address()!;
@@ -65,25 +72,39 @@ export class HttpHostListener implements Listener {
   }
 
   get guests(): number {
-    return this.#host?.isDraining ? this.#host.guests : 0;
+    return this.#host?.guests ?? 0;
   }
 
-  async stopAccepting(): Promise<void> {
-    if (this.#host?.beginDraining(this)) await this.#host.stopAccepting();
+  get requests(): PlainRequests {
+    return this.#host?.requestsFor(this) ?? NO_REQUESTS;
+  }
+
+  get neverAccepted(): number {
+    return this.#host?.neverAccepted ?? 0;
+  }
+
+  async stopAccepting(limit: number): Promise<void> {
+    await this.#host?.stopAccepting(this, limit);
   }
 
   stopAcceptingNow(): void {
-    if (this.#host?.beginDraining(this)) this.#host.stopAcceptingNow();
+    this.#host?.stopAcceptingNow(this);
   }
 
   refuseSilent(): void {
-    if (this.#host?.isDraining) this.#host.refuseSilent();
+    this.#host?.refuseSilent();
   }
 
-  destroy(): Promise<void> {
-    this.#host?.release(this);
-    return Promise.resolve();
+  async destroy(): Promise<void> {
+    await this.#host?.release(this);
   }
+}
+
+/** A server's claim on an HTTP server. Those who came in when its door was closed are refused. */
+interface Claim {
+  isLeaving: boolean;
+  /** How many had come in then. */
+  doorClosedAfter: number;
 }
 
 /** What we have put on one HTTP server, for all of our servers that share it. */
@@ -91,38 +112,33 @@ class HttpHost {
   static readonly #hosts = new WeakMap<HttpHostServer, HttpHost>();
 
   readonly #server: HttpHostServer;
-  readonly #doorway: Doorway;
+  readonly #ledger: HttpLedger;
   readonly #refusals: Refusals;
-  readonly #claims = new Set<HttpHostListener>();
-  readonly #leaving = new Set<HttpHostListener>();
-  readonly #responses = new Set<ServerResponse>();
-  /** How many of them are under way on a connection: requests may be pipelined. */
-  readonly #responsesOn = new Map<Socket, number>();
+  readonly #claims = new Map<HttpHostListener, Claim>();
+  /** Paths whose servers are down. Who comes to them is told so, unless somebody else takes them over. */
+  readonly #down = new Set<string | undefined>();
   /** Sockets whose TLS handshake is under way. */
   readonly #encrypting: TlsHandshakes;
   readonly #http2: Http2Sessions;
-  #accepted = 0;
+  /** The last of our servers goes down, and the HTTP server with it. */
   #draining = false;
+  /** The last one, when it has been released. */
+  #last: HttpHostListener | undefined;
+  #accepted = 0;
+  #neverAccepted = 0;
   #warned = false;
 
-  /** @throws {@link InvalidOptionError} when another server has claimed the path. */
+  /**
+   * @throws {@link InvalidOptionError} when another server has claimed the path.
+   * @throws {@link ServerStateError} when the HTTP server is going down.
+   */
   static claim(server: HttpHostServer, listener: HttpHostListener): HttpHost {
     let host = HttpHost.#hosts.get(server);
     if (host === undefined) {
       host = new HttpHost(server);
       HttpHost.#hosts.set(server, host);
     }
-    for (const claim of host.#claims) {
-      if (claim.path === listener.path) {
-        throw new InvalidOptionError(
-          "path",
-          listener.path,
-          "another one: a server on the same HTTP server has claimed this one already",
-        );
-      }
-    }
-    host.#claims.add(listener);
-    if (listener.path === undefined && server.listenerCount("upgrade") > 1) host.#warnOnceOfSharing();
+    host.#claim(listener);
     return host;
   }
 
@@ -131,10 +147,9 @@ class HttpHost {
     const onGuestGone = (): void => this.#tellGuestGone();
     // Not those of one of our servers: it may be gone while the others still refuse.
     this.#refusals = new Refusals(onGuestGone);
-    // Who connects to somebody else's server and says nothing is that server's to time out.
-    this.#doorway = new Doorway({ refusals: this.#refusals, onGuestGone }, Infinity);
+    this.#ledger = new HttpLedger(server as HttpServer, onGuestGone);
     this.#encrypting = new TlsHandshakes(onGuestGone, (error) => {
-      for (const claim of this.#claims) claim.owner.onListenerError(error);
+      for (const claim of this.#claims.keys()) claim.owner.onListenerError(error);
     });
     this.#http2 = new Http2Sessions(server, onGuestGone);
     server.on("connection", this.#onConnection);
@@ -144,78 +159,102 @@ class HttpHost {
     }
     // First, so that who refuses what is not his own does not do it before us.
     server.prependListener("upgrade", this.#onUpgrade);
-    // On a server of node:http2 a first listener turns on Node's own answers to HTTP/2: that is the caller's to do.
-    if (isHttp2Server(server) && server.listenerCount("request") === 0)
-      server.on("newListener", this.#onNewListener);
-    else server.prependListener("request", this.#onRequest);
   }
 
-  get isDraining(): boolean {
-    return this.#draining;
+  #claim(listener: HttpHostListener): void {
+    if (this.#draining) {
+      throw new ServerStateError(
+        "The HTTP server given to listen() is going down, with the last server that was on it. Give a new one.",
+      );
+    }
+    const { path } = listener;
+    for (const claim of this.#claims.keys()) {
+      if (claim.path === path) {
+        throw new InvalidOptionError(
+          "path",
+          path,
+          "another one: a server on the same HTTP server has claimed this one already",
+        );
+      }
+    }
+    this.#claims.set(listener, { isLeaving: false, doorClosedAfter: Infinity });
+    this.#down.delete(path);
+    if (path === undefined && this.#server.listenerCount("upgrade") > 1) this.#warnOnceOfSharing();
   }
+
+  // Going down
 
   get guests(): number {
-    return (
-      this.#doorway.silent +
-      this.#encrypting.size +
-      this.#responses.size +
-      this.#refusals.open +
-      this.#http2.size
-    );
+    if (!this.#draining) return 0;
+    return this.#ledger.guests + this.#encrypting.size + this.#refusals.open + this.#http2.size;
   }
 
-  /** Returns whether the last of the servers is leaving, so that the HTTP server goes down with it. */
-  beginDraining(listener: HttpHostListener): boolean {
-    this.#leaving.add(listener);
-    return this.#leaving.size === this.#claims.size;
+  /** What became of plain requests, if they go down with this server. */
+  requestsFor(listener: HttpHostListener): PlainRequests {
+    return this.#last === listener ? this.#ledger.requests : NO_REQUESTS;
   }
 
-  async stopAccepting(): Promise<void> {
-    this.#drainHttp();
-    await untilNobodyComes(() => this.#accepted);
-    this.stopAcceptingNow();
+  get neverAccepted(): number {
+    return this.#neverAccepted;
   }
 
-  stopAcceptingNow(): void {
-    this.#drainHttp();
-    this.#doorway.sparingNew(() => {
-      if (this.#server.listening) this.#server.close();
-      this.#server.closeIdleConnections();
-    });
-  }
-
-  #drainHttp(): void {
-    if (this.#draining) return;
+  /** A server leaves. When it is the last one, the HTTP server goes down with it. */
+  #leave(listener: HttpHostListener): void {
+    const claim = this.#claims.get(listener);
+    // It may have been released while it still began to listen.
+    if (claim === undefined) return;
+    claim.isLeaving = true;
+    if (![...this.#claims.values()].every(({ isLeaving }) => isLeaving)) return;
     this.#draining = true;
-    for (const response of this.#responses) endConnectionWith(response);
+    this.#ledger.drain();
     this.#http2.close();
   }
 
+  async stopAccepting(listener: HttpHostListener, limit: number): Promise<void> {
+    this.#leave(listener);
+    const isOver = (): boolean => !this.#server.listening || !this.#claims.has(listener);
+    await untilNobodyComes(() => this.#accepted, limit, isOver);
+    this.stopAcceptingNow(listener);
+  }
+
+  stopAcceptingNow(listener: HttpHostListener): void {
+    this.#leave(listener);
+    const claim = this.#claims.get(listener);
+    // Those whose TLS handshake is under way have come already.
+    const came = this.#ledger.entered + this.#encrypting.size;
+    if (claim !== undefined) claim.doorClosedAfter = Math.min(claim.doorClosedAfter, came);
+    if (!this.#draining || !this.#server.listening) return;
+    this.#neverAccepted += waitingToBeAccepted(this.#server);
+    this.#ledger.closeDoor();
+  }
+
   refuseSilent(): void {
-    this.#doorway.refuseSilent();
+    if (!this.#draining) return;
+    this.#ledger.refuseSilent(this.#refusals);
     this.#encrypting.destroyAll();
   }
 
-  release(listener: HttpHostListener): void {
-    this.#claims.delete(listener);
-    this.#leaving.delete(listener);
+  async release(listener: HttpHostListener): Promise<void> {
+    if (!this.#claims.delete(listener)) return;
+    this.#down.add(listener.path);
     if (this.#claims.size > 0) return;
+    this.#last = listener;
     HttpHost.#hosts.delete(this.#server);
     if (this.#draining) {
       this.#encrypting.destroyAll();
       this.#refusals.destroyAll();
       this.#http2.destroyAll();
-      // A server of node:http2 has the connections, and not the method.
-      HttpServer.prototype.closeAllConnections.call(this.#server);
+      await this.#ledger.end();
     }
+    this.#ledger.letGo();
     this.#http2.letGo();
-    this.#server.off("newListener", this.#onNewListener);
     this.#server.off("connection", this.#onConnection);
     this.#server.off("secureConnection", this.#onSocket);
     this.#server.off("tlsClientError", this.#encrypting.onFailed);
     this.#server.off("upgrade", this.#onUpgrade);
-    this.#server.off("request", this.#onRequest);
   }
+
+  // Who comes
 
   readonly #onConnection = (socket: Socket): void => {
     this.#accepted++;
@@ -225,47 +264,60 @@ class HttpHost {
 
   readonly #onSocket = (socket: Socket): void => {
     this.#encrypting.end(socket);
-    if (!speaksHttp2(socket)) this.#doorway.enter(socket);
+    if (!speaksHttp2(socket)) this.#ledger.enter(socket);
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const visit = this.#ledger.get(socket);
+    const answer = (): void => {
+      // What was asked before is answered before (RFC 9112 §9.3.2).
+      if (visit === undefined) this.#answer(request, socket, head);
+      else visit.afterAnswers(() => this.#answer(request, socket, head));
+    };
+    if (this.#server.listenerCount("upgrade") === 1) return answer();
+    const before = { written: visit?.writtenBefore ?? writtenTo(socket), readers: readersOf(socket) };
     const claim = this.#claimOf(request);
-    if (this.#server.listenerCount("upgrade") === 1) {
-      this.#answer(claim, request, socket, head);
-      return;
-    }
-    const written = this.#doorway.writtenBefore(socket) ?? writtenTo(socket);
-    const before = { written, readers: readersOf(socket) };
-    if (claim === undefined || isAnswered(socket, before)) {
-      this.#doorway.leave(socket);
+    if ((claim === undefined && !this.#isDown(request)) || isAnswered(socket, before)) {
+      this.#ledger.leave(socket);
       return;
     }
     // A path is ours against all others. What nobody has claimed is theirs first.
-    const show = claim.path === undefined ? () => {} : hideFromOthers(socket);
-    if (claim.path === undefined) this.#warnOnceOfSharing();
+    const show = claim?.path === undefined ? () => {} : hideFromOthers(socket);
+    if (claim !== undefined && claim.path === undefined) this.#warnOnceOfSharing();
     afterAllListeners(() => {
       show();
-      if (isAnswered(socket, before)) this.#doorway.leave(socket);
-      else this.#answer(claim, request, socket, head);
+      if (isAnswered(socket, before)) this.#ledger.leave(socket);
+      else answer();
     });
   };
 
   #claimOf({ url = "" }: IncomingMessage): HttpHostListener | undefined {
     const path = pathOf(url);
-    const claims = [...this.#claims];
+    const claims = [...this.#claims.keys()];
     return claims.find((one) => one.path === path) ?? claims.find((one) => one.path === undefined);
   }
 
-  #answer(claim: HttpHostListener | undefined, request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    const acceptedAt = this.#doorway.leave(socket) ?? now();
-    if (claim === undefined) {
+  /** Whether the server that would have taken this is down, while others on the HTTP server go on. */
+  #isDown({ url = "" }: IncomingMessage): boolean {
+    return this.#down.has(pathOf(url)) || this.#down.has(undefined);
+  }
+
+  #answer(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    const number = this.#ledger.get(socket)?.number ?? 0;
+    this.#ledger.leave(socket);
+    const listener = this.#claimOf(request);
+    const claim = listener && this.#claims.get(listener)!;
+    if (claim === undefined || number > claim.doorClosedAfter) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
-      this.#refusals.refuse(socket, NOTHING_HERE, headOf(request));
+      const isDown = claim !== undefined || this.#isDown(request);
+      this.#refusals.refuse(socket, isDown ? unavailable(CLOSING) : NOTHING_HERE, headOf(request));
       return;
     }
     // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.
     (socket as Socket).allowHalfOpen = true;
-    claim.owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, claim.owner.refusals));
+    const { owner } = listener!;
+    // Until now it was the caller's, and so was the time that it took.
+    owner.onUpgrade(new Http1Handshake(request, socket, head, now(), owner.refusals));
   }
 
   #warnOnceOfSharing(): void {
@@ -273,46 +325,7 @@ class HttpHost {
     this.#warned = true;
   }
 
-  readonly #onNewListener = (event: string | symbol): void => {
-    if (event !== "request") return;
-    this.#server.off("newListener", this.#onNewListener);
-    this.#server.prependListener("request", this.#onRequest);
-  };
-
-  readonly #onRequest = (request: IncomingMessage, response: ServerResponse): void => {
-    // Its session knows of it.
-    if (request.httpVersionMajor === 2) return;
-    const { socket } = request;
-    this.#doorway.leave(socket);
-    this.#responses.add(response);
-    this.#responsesOn.set(socket, (this.#responsesOn.get(socket) ?? 0) + 1);
-    if (this.#draining) endConnectionWith(response);
-    response.once("close", () => {
-      this.#responses.delete(response);
-      const others = this.#responsesOn.get(socket)! - 1;
-      if (others > 0) {
-        this.#responsesOn.set(socket, others);
-      } else {
-        this.#responsesOn.delete(socket);
-        // Kept alive: the head of its next request may be under way.
-        if (!socket.destroyed) this.#doorway.comeBack(socket);
-      }
-      this.#tellGuestGone();
-      // Its connection counts as idle from the next turn on.
-      if (this.#draining) setImmediate(() => this.#closeIdle());
-    });
-  };
-
-  #closeIdle(): void {
-    this.#doorway.sparingNew(() => this.#server.closeIdleConnections());
-  }
-
   #tellGuestGone(): void {
-    for (const claim of this.#claims) claim.owner.onGuestGone();
+    for (const claim of this.#claims.keys()) claim.owner.onGuestGone();
   }
-}
-
-/** This answer is the last one on its connection. */
-function endConnectionWith(response: ServerResponse): void {
-  if (!response.headersSent) response.setHeader("Connection", "close");
 }

@@ -1,7 +1,6 @@
 /** What a server listens with, seen by the server. */
 import { once } from "node:events";
 import type { AddressInfo, Server as NetServer } from "node:net";
-import { now } from "../base/clock.js";
 import { ServerStateError } from "../base/errors.js";
 import type { DoorwayOwner } from "./doorway.js";
 import type { OpeningHandshake } from "./opening-handshake.js";
@@ -15,6 +14,25 @@ export interface ListenerOwner extends DoorwayOwner {
   /** A socket that is all ours was closed by somebody else: nobody is accepted any more. */
   onListenerClosed(): void;
 }
+
+/** A plain request that was not answered to its end. */
+export interface CutRequest {
+  /** Empty, as the path is, for one that had begun before we came: Node does not say what it is. */
+  method: string;
+  /** Without what stands behind the question mark: there may be secrets in it. */
+  path: string;
+  remoteAddress: string;
+}
+
+/** What became of plain requests since the drain began. */
+export interface PlainRequests {
+  answered: number;
+  /** Their client left. */
+  left: number;
+  cut: CutRequest[];
+}
+
+export const NO_REQUESTS: PlainRequests = { answered: 0, left: 0, cut: [] };
 
 /**
  * What a server listens with: a socket of its own, or a server of the caller's.
@@ -30,31 +48,17 @@ export interface Listener {
   abandonOpening(): void;
   /** Whom a shutdown waits for beside connections: sockets that have not asked for anything, and plain requests. */
   readonly guests: number;
-  /** Stops accepting as soon as nobody waits to be accepted. */
-  stopAccepting(): Promise<void>;
+  /** What became of plain requests, if they went down with this. */
+  readonly requests: PlainRequests;
+  /** How many waited to be accepted when it stopped, as far as the system tells: they were reset. */
+  readonly neverAccepted: number;
+  /** Stops accepting as soon as nobody waits to be accepted, or when others kept coming for `limit` ms. */
+  stopAccepting(limit: number): Promise<void>;
   stopAcceptingNow(): void;
   /** Refuses those that have not asked for anything. */
   refuseSilent(): void;
   /** Ends what is left, and resolves when it is gone. */
   destroy(): Promise<void>;
-}
-
-/** How long closing the door waits for a turn of the event loop in which nobody came. */
-const ACCEPT_QUEUE_TIMEOUT = 250;
-
-/**
- * Resolves after a turn of the event loop in which nobody was accepted. Closing a listening socket resets whoever
- * waits in its accept queue.
- */
-export async function untilNobodyComes(accepted: () => number): Promise<void> {
-  const limit = now() + ACCEPT_QUEUE_TIMEOUT;
-  let before: number;
-  do {
-    before = accepted();
-    // The first may be called in the turn that we are in; between it and the second lies a whole poll.
-    await new Promise((resolve) => setImmediate(resolve));
-    await new Promise((resolve) => setImmediate(resolve));
-  } while (accepted() !== before && now() < limit);
 }
 
 /** A caller's server that does not listen yet, and how many of ours wait for it: one set of listeners for all of them. */

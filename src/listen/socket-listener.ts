@@ -12,7 +12,8 @@ import { InvalidOptionError } from "../base/errors.js";
 import { readHandshake } from "../wire/handshake.js";
 import { Doorway } from "./doorway.js";
 import { Http1Handshake } from "./http1-handshake.js";
-import { untilListening, untilNobodyComes, type Listener, type ListenerOwner } from "./listener.js";
+import { untilNobodyComes, waitingToBeAccepted } from "./accept-queue.js";
+import { NO_REQUESTS, untilListening, type Listener, type ListenerOwner } from "./listener.js";
 import type { Refusal } from "./refusal.js";
 import { OwnServer } from "./own-server.js";
 import { headOf } from "./request-head.js";
@@ -38,7 +39,10 @@ export class SocketListener implements Listener {
   /** Sockets of a `tls.Server` whose TLS handshake is under way. */
   readonly #encrypting: TlsHandshakes;
   readonly #opening = new AbortController();
+  /** A port of ours serves no plain requests. */
+  readonly requests = NO_REQUESTS;
   #accepted = 0;
+  #neverAccepted = 0;
   #closing = false;
   #socketFile: SocketFile | undefined;
   readonly #gone = defer<void>();
@@ -136,8 +140,16 @@ export class SocketListener implements Listener {
     return this.#socketFile?.path ?? this.#server.address();
   }
 
-  async stopAccepting(): Promise<void> {
-    await untilNobodyComes(() => this.#accepted);
+  get neverAccepted(): number {
+    return this.#neverAccepted;
+  }
+
+  async stopAccepting(limit: number): Promise<void> {
+    await untilNobodyComes(
+      () => this.#accepted,
+      limit,
+      () => !this.#server.listening,
+    );
     this.stopAcceptingNow();
   }
 
@@ -153,6 +165,7 @@ export class SocketListener implements Listener {
 
   #close(): void {
     this.#closing = true;
+    this.#neverAccepted = waitingToBeAccepted(this.#server);
     this.#server.close();
   }
 

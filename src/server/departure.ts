@@ -2,7 +2,7 @@
 import type { Clock } from "../base/clock.js";
 import type { EndingOptions } from "../drain/events.js";
 import type { DrainOptions } from "../drain/options.js";
-import type { DrainReport } from "../drain/report.js";
+import { NO_DOOR, type DoorAccount, type DrainReport } from "../drain/report.js";
 import { Shutdown, type Drainable, type ShutdownOwner } from "./shutdown.js";
 
 /** The connection that leaves. */
@@ -55,6 +55,10 @@ export class Departure implements ShutdownOwner {
   }
 
   // There is no door.
+
+  doorAccount(): DoorAccount {
+    return NO_DOOR;
+  }
 
   closeDoor(): Promise<void> {
     return Promise.resolve();

@@ -13,9 +13,9 @@ import type { Consumer } from "../connection/consumer.js";
 import { Endpoint, type Accepted, type EndpointOwner } from "../connection/endpoint.js";
 import type { EndingOptions } from "../drain/events.js";
 import { drainDefaults, type ConnectionDrainOptions, type DrainOptions } from "../drain/options.js";
-import type { DrainReport } from "../drain/report.js";
+import type { DoorAccount, DrainReport } from "../drain/report.js";
 import { listenerFor, type ListenTarget } from "../listen/listen-target.js";
-import type { Listener } from "../listen/listener.js";
+import { NO_REQUESTS, type Listener } from "../listen/listener.js";
 import type { OpeningHandshake } from "../listen/opening-handshake.js";
 import { CLOSING, Refusals } from "../listen/refusal.js";
 import { Upgrades, type UpgradeOwner } from "../listen/upgrade.js";
@@ -228,10 +228,10 @@ export class Premises<Taker extends Consumer, Principal>
 
   // For the shutdown
 
-  async closeDoor(): Promise<void> {
+  async closeDoor(limit: number): Promise<void> {
     this.#listener?.abandonOpening();
     await this.#listening?.catch(() => {});
-    await this.#listener?.stopAccepting().catch((error: unknown) => this.reportError(error));
+    await this.#listener?.stopAccepting(limit).catch((error: unknown) => this.reportError(error));
   }
 
   closeDoorNow(): void {
@@ -250,6 +250,11 @@ export class Premises<Taker extends Consumer, Principal>
   refuseHandshakes(): void {
     this.#listener?.refuseSilent();
     this.#upgrades.refuseWaiting();
+  }
+
+  doorAccount(): DoorAccount {
+    const { requests, neverAccepted } = this.#listener ?? { requests: NO_REQUESTS, neverAccepted: 0 };
+    return { ...requests, neverAccepted };
   }
 
   async release(): Promise<void> {

@@ -12,7 +12,7 @@ import type { Clock, Timer } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
 import type { DrainOptions } from "../drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
-import { ReportLedger, type ConnectionAccount, type DrainReport } from "../drain/report.js";
+import { ReportLedger, type ConnectionAccount, type DoorAccount, type DrainReport } from "../drain/report.js";
 import { drainEvents, type DrainProgressEvent } from "./diagnostics.js";
 
 /** What a shutdown does with a connection. */
@@ -29,8 +29,8 @@ export interface Drainable {
 export interface ShutdownOwner {
   readonly clock: Clock;
   readonly connections: ReadonlySet<Drainable>;
-  /** Resolves when nobody is accepted any more. */
-  closeDoor(): Promise<void>;
+  /** Resolves when nobody is accepted any more: when nobody waits for that, or others kept coming for `limit` ms. */
+  closeDoor(limit: number): Promise<void>;
   closeDoorNow(): void;
   /** Sockets that were accepted and are not connections yet. */
   pendingHandshakes(): number;
@@ -38,6 +38,8 @@ export interface ShutdownOwner {
   refuseHandshakes(): void;
   /** Ends whatever is still open. */
   release(): Promise<void>;
+  /** What became of those who are no connections; known when all is released. */
+  doorAccount(): DoorAccount;
 }
 
 /**
@@ -124,7 +126,7 @@ export class Shutdown {
     if (this.#doorClosing) return;
     this.#doorClosing = true;
     this.#cancel("lame duck");
-    void this.#owner.closeDoor().then(() => {
+    void this.#owner.closeDoor(this.#options.handshakeGrace).then(() => {
       if (this.#over) return;
       this.#doorClosed = true;
       this.#publish(() => ({ event: "door closed" }));
@@ -222,7 +224,8 @@ export class Shutdown {
       connection.destroy();
     }
     void this.#owner.release().then(() => {
-      const report = this.#ledger.close(this.#startedAt, this.#now - this.#plan.startedAt);
+      const duration = this.#now - this.#plan.startedAt;
+      const report = this.#ledger.close(this.#startedAt, duration, this.#owner.doorAccount());
       this.#publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
     });

@@ -40,8 +40,9 @@ const server: Names<Server> = {
   [Symbol.asyncDispose]: true,
 };
 
-const report: Names<Omit<DrainReport, "toString" | "connections" | "messages">> & {
+const report: Names<Omit<DrainReport, "toString" | "connections" | "messages" | "requests">> & {
   connections: Names<DrainReport["connections"]>;
+  requests: Names<DrainReport["requests"]>;
   messages: Names<DrainReport["messages"]>;
 } = {
   outcome: true,
@@ -49,6 +50,9 @@ const report: Names<Omit<DrainReport, "toString" | "connections" | "messages">> 
   duration: true,
   connections: { total: true, closed: true, left: true, unconfirmed: true, forced: true, unproven: true },
   messages: { served: true, handedBack: true, undelivered: true, abandoned: true },
+  requests: { answered: true, left: true, cut: true },
+  cutRequests: true,
+  neverAccepted: true,
   troubled: true,
   troubledOmitted: true,
 };

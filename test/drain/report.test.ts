@@ -51,6 +51,9 @@ describe("the report", () => {
       connections: { total: 1, closed: 1, left: 0, unconfirmed: 0, forced: 0, unproven: 0 },
       messages: { served: 5, handedBack: 0, undelivered: 0, abandoned: 0 },
       troubled: [],
+      requests: { answered: 0, left: 0, cut: 0 },
+      cutRequests: [],
+      neverAccepted: 0,
       troubledOmitted: 0,
     });
     expect(String(written)).toBe(describeReport(written));

@@ -63,7 +63,7 @@ describe("upgrades on the caller's HTTP server", () => {
     expect(await seenBy(left!)).toMatchObject({ close: RESTART, ended: "FIN" });
     expect(http.listening).toBe(true);
     expect(stays!.gone).toBe(false);
-    expect(await answerAt(port, "/one")).toBe(404);
+    expect(await answerAt(port, "/one")).toBe(503);
     expect(await answerAt(port, "/two")).toBe("two: hello");
     await eventually(() => two.connections.size === 1);
     const closed = once(http, "close");

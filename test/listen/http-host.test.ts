@@ -2,6 +2,7 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { HttpHostListener } from "../../src/listen/http-host.js";
+import { eventually } from "../tools/serve.js";
 import { answer, asking, come, RecordingOwner } from "./recording-owner.js";
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -106,16 +107,16 @@ describe("plain HTTP", () => {
   test("goes down only with the last of the servers that share it", async () => {
     const { server } = await host();
     const [one, two] = [await claim(server, "/one"), await claim(server, "/two")];
-    await one.listener.stopAccepting();
+    await one.listener.stopAccepting(1_000);
     expect([server.listening, one.listener.guests]).toEqual([true, 0]);
     const socket = come(server);
-    await two.listener.stopAccepting();
+    await two.listener.stopAccepting(1_000);
     expect([server.listening, two.listener.guests]).toEqual([false, 1]);
     two.listener.refuseSilent();
     await socket.sentEnd();
     expect(answer(socket)).toMatch(/^HTTP\/1\.1 503 /);
     // It is a guest until it is gone.
-    expect(two.listener.guests).toBe(1 + 1);
+    expect(two.listener.guests).toBe(1);
     socket.destroy();
     await turn();
     expect(two.listener.guests).toBe(0);
@@ -138,17 +139,29 @@ describe("plain HTTP", () => {
     expect(answer(socket)).toContain("Connection: close\r\n");
   });
 
-  test("lets a connection that is kept alive go when its answer is out", async () => {
+  test("lets a connection that is kept alive stay for a grace, and ends it with a FIN", async () => {
     const { server, responses } = await host();
-    const { listener } = await claim(server);
+    const { listener, owner } = await claim(server);
     const socket = come(server, PLAIN);
     await turn();
     responses[0]!.writeHead(200, { "Content-Length": 6 });
     responses[0]!.write("served");
     listener.stopAcceptingNow();
     responses[0]!.end();
-    await new Promise((resolve) => socket.once("close", resolve));
     await turn();
-    expect([listener.guests, answer(socket).includes("keep-alive")]).toEqual([0, true]);
+    expect([listener.guests, answer(socket).includes("keep-alive"), socket.destroyed]).toEqual([
+      1,
+      true,
+      false,
+    ]);
+    const told = owner.gone;
+    await eventually(() => owner.gone > told);
+    expect([listener.guests, socket.writableEnded]).toEqual([0, false]);
+    const gone = listener.destroy();
+    expect([socket.writableEnded, socket.destroyed]).toEqual([true, false]);
+    // What crosses the FIN is not served: nobody could be told.
+    socket.receive(`${PLAIN.join("\r\n")}\r\n\r\n`);
+    await gone;
+    expect([responses.length, socket.destroyed, listener.requests.answered]).toEqual([1, true, 1]);
   });
 });

@@ -245,6 +245,9 @@ describe("run()", () => {
     connections: { total: 0, closed: 0, left: 0, unconfirmed: 0, forced: 0, unproven: 0 },
     messages: { served: 0, handedBack: 0, undelivered: 0, abandoned: 0 },
     troubled: [],
+    requests: { answered: 0, left: 0, cut: 0 },
+    cutRequests: [],
+    neverAccepted: 0,
     troubledOmitted: 0,
   };
 

@@ -1,8 +1,8 @@
-/** What listeners share: when nobody comes any more, and when a caller's server listens. */
+/** What listeners share: when a caller's server listens. */
 import { once } from "node:events";
 import { createServer, type Server } from "node:net";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { untilListening, untilNobodyComes } from "../../src/listen/listener.js";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { untilListening } from "../../src/listen/listener.js";
 
 const closedError = expect.objectContaining({ code: "LASTCALL_SERVER_STATE" }) as Error;
 const never = new AbortController().signal;
@@ -18,43 +18,6 @@ async function listening(): Promise<Server> {
 function listeners(server: Server): number {
   return ["listening", "close", "error"].reduce((sum, event) => sum + server.listenerCount(event), 0);
 }
-
-describe("closing the door", () => {
-  test("waits while somebody comes in each turn, and for one turn without", async () => {
-    let accepted = 0;
-    let turns = 0;
-    const come = (): void => {
-      turns++;
-      if (turns > 20) return;
-      accepted++;
-      setImmediate(come);
-    };
-    setImmediate(come);
-    await untilNobodyComes(() => accepted);
-    expect(accepted).toBe(20);
-  });
-
-  test("lies a whole look at the sockets after it was asked for", async () => {
-    const order: string[] = [];
-    setImmediate(() => setImmediate(() => order.push("a whole turn")));
-    await untilNobodyComes(() => 0);
-    expect(order).toEqual(["a whole turn"]);
-  });
-
-  test("is not put off for longer than a quarter of a second by those who keep coming", async () => {
-    vi.useFakeTimers({ toFake: ["performance"] });
-    onTestFinished(() => void vi.useRealTimers());
-    const startedAt = performance.now();
-    let accepted = 0;
-    await untilNobodyComes(() => {
-      vi.advanceTimersByTime(10);
-      return accepted++;
-    });
-    const lasted = performance.now() - startedAt;
-    expect(lasted).toBeGreaterThanOrEqual(250);
-    expect(lasted).toBeLessThan(300);
-  });
-});
 
 describe("a caller's server", () => {
   test("that listens is not waited for, and one that does not is until it does", async () => {

@@ -126,7 +126,7 @@ describe("closing the door", () => {
   test("stops once, as soon as nobody comes any more", async () => {
     const { listener } = scene(new Server(), { port: 0, host: "127.0.0.1" });
     await listener.open();
-    await listener.stopAccepting();
+    await listener.stopAccepting(1_000);
     expect(listener.address()).toBe(null);
     listener.stopAcceptingNow();
   });
@@ -146,7 +146,7 @@ describe("a socket of ours", () => {
     const path = join(scratch(), "socket");
     const { listener } = scene(new Server(), { path });
     expect([await listener.open(), listener.address(), existsSync(path)]).toEqual([path, path, true]);
-    await listener.stopAccepting();
+    await listener.stopAccepting(1_000);
     expect([listener.address(), existsSync(path)]).toEqual([null, false]);
   });
 

@@ -54,6 +54,7 @@ const entries = [
       "ConnectionClosed",
       "ConnectionDrainOptions",
       "ConnectionEvent",
+      "CutRequest",
       "DrainOptions",
       "DrainProgressEvent",
       "DrainReport",

@@ -3,7 +3,12 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { defer } from "../../src/base/deferred.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
-import type { ConnectionAccount, DrainReport } from "../../src/drain/report.js";
+import {
+  NO_DOOR,
+  type DoorAccount,
+  type ConnectionAccount,
+  type DrainReport,
+} from "../../src/drain/report.js";
 import type { DrainProgressEvent } from "../../src/server/diagnostics.js";
 import { Shutdown, type Drainable, type ShutdownOwner } from "../../src/server/shutdown.js";
 import { VirtualTime } from "../virtual/virtual-time.js";
@@ -36,6 +41,7 @@ class Scene implements ShutdownOwner {
   guests = 0;
   report: DrainReport | undefined;
   readonly shutdown: Shutdown;
+  readonly doorAccount = (): DoorAccount => NO_DOOR;
 
   constructor(given: Partial<DrainOptions> = {}, connections = 0) {
     this.shutdown = new Shutdown(this, layDrainOptions(given, drainDefaults));

@@ -6,7 +6,7 @@ import type { Endpoint } from "../../src/connection/endpoint.js";
 import type { EndingOptions } from "../../src/drain/events.js";
 import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
 import { hastenDrain, planDrain, type DrainPlan } from "../../src/drain/plan.js";
-import type { DrainReport } from "../../src/drain/report.js";
+import { NO_DOOR, type DoorAccount, type DrainReport } from "../../src/drain/report.js";
 import { Shutdown, type ShutdownOwner } from "../../src/server/shutdown.js";
 import { goodPeer, type PeerScript, type PeerStep } from "./virtual-peer.js";
 import { VirtualTime } from "./virtual-time.js";
@@ -146,6 +146,10 @@ export class World implements WatchedOwner, ShutdownOwner {
   }
 
   // For the shutdown: the door is not what this is about
+
+  doorAccount(): DoorAccount {
+    return NO_DOOR;
+  }
 
   closeDoor(): Promise<void> {
     return Promise.resolve();

@@ -1,0 +1,250 @@
+/**
+ * What is under way at a caller's HTTP server, socket by socket. Node tells it in events of many names, and the
+ * application may listen to any of them; so nothing here hangs on a name. Whatever event hands out a socket makes it
+ * the application's, and whatever hands out a request with its response is a plain request.
+ */
+import { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
+import type { Socket } from "node:net";
+import { Duplex } from "node:stream";
+import { systemClock, type Timer } from "../base/clock.js";
+import { defer } from "../base/deferred.js";
+import { Visit, type VisitOwner } from "./http-visit.js";
+import type { PlainRequests } from "./listener.js";
+import { CLOSING, unavailable, type Refusals } from "./refusal.js";
+import { idleSocketsOf, socketsOf, spared } from "./spared.js";
+
+/**
+ * How long a connection that is kept alive may stay when the door is closed, with nothing else left: a request that is on
+ * its way is answered then. With others under way it may stay until those are done.
+ */
+const KEPT_ALIVE_GRACE = 500;
+
+/** How long the client of an idle connection gets to end TCP after our FIN. */
+const LINGER_TIMEOUT = 100;
+
+/** How often Node is asked whether what was under way before us is over. */
+const OLDER_INTERVAL = 50;
+
+/** The events by which a socket comes in. */
+const ENTRANCES = new Set<unknown>(["connection", "secureConnection"]);
+
+/** A request that had begun before us: Node does not say what it is. */
+const UNKNOWN = { method: "", path: "" };
+
+export class HttpLedger implements VisitOwner {
+  readonly #server: HttpServer;
+  readonly #onGuestGone: () => void;
+  readonly #visits = new Map<Duplex, Visit>();
+  /** Those on which something was under way when we came. */
+  readonly #older = new Set<Visit>();
+  /** Those that got a FIN of ours while they were idle. */
+  readonly #ending = new Set<Visit>();
+  readonly #stopWatching: () => void;
+  #entered = 0;
+  #unanswered = 0;
+  #draining = false;
+  #silentMayStay = true;
+  #idleMayStay = true;
+  #graceTimer: Timer | undefined;
+  #olderTimer: Timer | undefined;
+  readonly #requests: PlainRequests = { answered: 0, left: 0, cut: [] };
+  #onEnded: (() => void) | undefined;
+
+  /** `onGuestGone` is called when there may be one guest less. */
+  constructor(server: HttpServer, onGuestGone: () => void) {
+    this.#server = server;
+    this.#onGuestGone = onGuestGone;
+    this.#adopt();
+    this.#stopWatching = watchEvents(server, (event, given) => this.#takes(event, given));
+  }
+
+  /** Those who were there before us. */
+  #adopt(): void {
+    const idle = new Set(idleSocketsOf(this.#server));
+    for (const socket of socketsOf(this.#server)) {
+      const visit = this.#note(socket, 0);
+      if (!idle.has(socket)) this.#older.add(visit);
+    }
+  }
+
+  /** How many came in. */
+  get entered(): number {
+    return this.#entered;
+  }
+
+  /** A socket that will ask for something. */
+  enter(socket: Socket): void {
+    const visit = this.#note(socket, ++this.#entered);
+    if (this.#draining) visit.drain();
+  }
+
+  #note(socket: Socket, number: number): Visit {
+    const visit = new Visit(socket, number, this);
+    this.#visits.set(socket, visit);
+    return visit;
+  }
+
+  get(socket: Duplex): Visit | undefined {
+    return this.#visits.get(socket);
+  }
+
+  /** A socket is not plain HTTP any more. */
+  leave(socket: Duplex): void {
+    const visit = this.#visits.get(socket);
+    if (visit === undefined) return;
+    visit.forget();
+    this.#forget(visit);
+  }
+
+  /** Notes what an event hands out; false for a request that nobody is to hear of. */
+  #takes(event: unknown, given: unknown[]): boolean {
+    const request = given.find((one) => one instanceof IncomingMessage);
+    const response = given.find((one) => one instanceof ServerResponse);
+    const visit = this.#visits.get(request?.socket ?? given.find((one) => one instanceof Duplex)!);
+    if (visit === undefined || ENTRANCES.has(event)) return true;
+    if (request !== undefined && visit.isOver) return false;
+    if (request !== undefined && response !== undefined) this.#ask(visit, request, response);
+    // Who gets an upgrade is found out when all have been asked.
+    else if (event !== "upgrade") visit.handOver();
+    return true;
+  }
+
+  #ask(visit: Visit, request: IncomingMessage, response: ServerResponse): void {
+    // So the one before it is over.
+    this.#older.delete(visit);
+    this.#unanswered++;
+    visit.ask(request, response);
+  }
+
+  onAnswered(isWhole: boolean): void {
+    this.#unanswered--;
+    if (this.#draining) this.#requests[isWhole ? "answered" : "left"]++;
+    this.#onGuestGone();
+  }
+
+  onGone(visit: Visit): void {
+    this.#forget(visit);
+    this.#onGuestGone();
+  }
+
+  #forget(visit: Visit): void {
+    this.#visits.delete(visit.socket);
+    this.#older.delete(visit);
+    this.#ending.delete(visit);
+    if (this.#ending.size === 0) this.#onEnded?.();
+  }
+
+  // Going down
+
+  /** Whom a drain waits for. Not how many are silent: with 10 000 of them that would be counted 10 000 times. */
+  get guests(): number {
+    return this.#unanswered + this.#older.size + (this.#hasSilent() ? 1 : 0);
+  }
+
+  #hasSilent(): boolean {
+    if (!this.#silentMayStay) return false;
+    for (const visit of this.#visits.values()) {
+      if (this.#isSilent(visit) && (this.#idleMayStay || !visit.isIdle)) return true;
+    }
+    return false;
+  }
+
+  #isSilent(visit: Visit): boolean {
+    return visit.isSilent && !this.#older.has(visit);
+  }
+
+  get requests(): PlainRequests {
+    return this.#requests;
+  }
+
+  drain(): void {
+    if (this.#draining) return;
+    this.#draining = true;
+    for (const visit of this.#visits.values()) visit.drain();
+    this.#watchOlder();
+  }
+
+  #watchOlder(): void {
+    if (this.#older.size === 0) return;
+    this.#olderTimer = systemClock.after(OLDER_INTERVAL, () => {
+      for (const socket of idleSocketsOf(this.#server)) this.#older.delete(this.#visits.get(socket)!);
+      this.#onGuestGone();
+      this.#watchOlder();
+    });
+  }
+
+  /** Closes the listening socket, and no connection: Node would end those that it takes for idle. */
+  closeDoor(): void {
+    spared(() => {
+      if (this.#server.listening) this.#server.close();
+    });
+    this.#graceTimer ??= systemClock.after(KEPT_ALIVE_GRACE, () => {
+      this.#idleMayStay = false;
+      this.#onGuestGone();
+    });
+  }
+
+  /** Nobody is waited for any more who has not asked for anything; who has begun to is told so. */
+  refuseSilent(refusals: Refusals): void {
+    this.#silentMayStay = false;
+    for (const visit of this.#visits.values()) {
+      if (!this.#isSilent(visit) || visit.isIdle) continue;
+      this.leave(visit.socket);
+      refusals.refuse(visit.socket, unavailable(CLOSING));
+    }
+  }
+
+  /** Cuts what is under way, and ends what is idle. Resolves when that is gone. */
+  async end(): Promise<void> {
+    systemClock.cancel(this.#graceTimer);
+    systemClock.cancel(this.#olderTimer);
+    for (const visit of this.#visits.values()) this.#end(visit);
+    if (this.#ending.size > 0) await this.#untilEnded();
+    // And those that are not known here.
+    HttpServer.prototype.closeAllConnections.call(this.#server);
+  }
+
+  #end(visit: Visit): void {
+    if (this.#older.has(visit)) this.#requests.cut.push({ ...UNKNOWN, remoteAddress: visit.remoteAddress });
+    else if (visit.isSilent) {
+      visit.end();
+      this.#ending.add(visit);
+      return;
+    }
+    this.#requests.cut.push(...visit.cut());
+  }
+
+  async #untilEnded(): Promise<void> {
+    const ended = defer<void>();
+    this.#onEnded = () => ended.resolve();
+    const timer = systemClock.after(LINGER_TIMEOUT, () => ended.resolve());
+    await ended.promise;
+    systemClock.cancel(timer);
+  }
+
+  /** Forgets everything: the server is the application's alone. */
+  letGo(): void {
+    this.#stopWatching();
+    systemClock.cancel(this.#graceTimer);
+    systemClock.cancel(this.#olderTimer);
+    for (const visit of this.#visits.values()) visit.forget();
+    this.#visits.clear();
+  }
+}
+
+/** Asks `takes` about each event before its listeners hear of it. Returns what ends that. */
+function watchEvents(server: HttpServer, takes: (event: unknown, given: unknown[]) => boolean): () => void {
+  const before = Object.getOwnPropertyDescriptor(server, "emit");
+  const emit = server.emit.bind(server) as (...given: unknown[]) => boolean;
+  let watching = true;
+  const watched = (event: unknown, ...given: unknown[]): boolean =>
+    !watching || takes(event, given) ? emit(event, ...given) : true;
+  Object.defineProperty(server, "emit", { value: watched, configurable: true, writable: true });
+  return () => {
+    watching = false;
+    // Somebody else may have put his own before it.
+    if (server.emit !== watched) return;
+    if (before === undefined) Reflect.deleteProperty(server, "emit");
+    else Object.defineProperty(server, "emit", before);
+  };
+}
