@@ -159,8 +159,11 @@ export class Crowd {
   }
 
   #loadOf(role: Role): Profile["load"] {
-    if (role === "profile") return this.#plan.profile.load;
-    return role === "witness" ? pipelined : askOnce;
+    const { load, arrives } = this.#plan.profile;
+    if (role === "profile") return load;
+    if (role === "newcomer") return askOnce;
+    // What is in hand when a server stands still is answered before or behind the signal, as it happens.
+    return arrives === true ? () => {} : pipelined;
   }
 
   /** Sends the upgrades that were held: of every second client before the signal, of the others after it. */

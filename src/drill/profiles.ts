@@ -54,8 +54,8 @@ export interface Profile {
   /** Whether its clients are connected, but have not sent their upgrade, when the signal comes. */
   holdsUpgrade?: boolean;
   /**
-   * Whether its clients arrive around the signal, at a server that stands still, beside as many witnesses as there are
-   * connections.
+   * Whether its clients arrive around the signal, at a server that stands still, beside as many idle witnesses as there
+   * are connections.
    */
   arrives?: boolean;
   /** Whether no reply can reach its clients any more, by their own doing. */
@@ -248,7 +248,7 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     load: pipelined,
   },
   "accept-queue": {
-    does: "Arrives around the signal with a hundred others, while the server stands still, and sends its upgrade, and then a request; those that came before are witnesses. Then the server runs for a twentieth of the time, for up to two seconds.",
+    does: "Arrives around the signal with a hundred others, while the server stands still, and sends its upgrade, and then a request; those that came before are idle. Then the server runs for a twentieth of the time, for up to two seconds.",
     correct:
       "Lets in, or refuses in words of HTTP, everybody whom the system has accepted in its name: it accepts until a turn brings nobody, and closes the listener then.",
     commonly:
