@@ -25,11 +25,12 @@ it("are the local ports of connections to a port whose queue of sent bytes is no
 });
 
 it.skipIf(!existsSync("/proc/net/tcp"))("are those of a connection whose peer reads nothing", async () => {
-  const { port, accept } = await rawServer();
+  const server = await rawServer();
+  const { port } = server;
   const client = connect(port, "127.0.0.1");
   onTestFinished(() => void client.destroy());
   await once(client, "connect");
-  const peer = await accept();
+  const peer = await server.accept();
   client.write("hello");
   await eventually(() => unacknowledgedTo(port).size === 0);
   peer.socket.pause();
