@@ -3,12 +3,15 @@
  *
  *   npm ci && npm run build && npm ci --prefix bench && node bench/drill-peers.mjs
  *
- * About 25 minutes: who hangs is waited for. What is not installed is shown as not run. Arguments choose peers:
- * `node bench/drill-peers.mjs ws`; then the page is printed, and not written. With --keep those alone are drilled, and
- * what the page says of the others stays: `node bench/drill-peers.mjs --keep Bun.serve Deno.serve`.
+ * About 25 minutes: who hangs is waited for. What is not installed is shown as not run. Arguments choose peers, or ways
+ * to stop them, and --profile profiles: `node bench/drill-peers.mjs ws 'ws: a drain by hand' --profile pipelined`; then
+ * the page is printed, and not written. With --keep those alone are drilled, and what the page says of all else stays:
+ * `node bench/drill-peers.mjs --keep Bun.serve Deno.serve`, `node bench/drill-peers.mjs --keep --profile accept-queue`.
+ * With --repeat the worst of so many runs is told.
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { extname } from "node:path";
+import { parseArgs } from "node:util";
 import { drill, profileNames } from "../dist/drill/index.js";
 import { cutStop, variants } from "./peers/index.mjs";
 
@@ -35,6 +38,9 @@ const NOTES = `${NOTES_BEGIN}
 - **gorilla/websocket**: Debian's package, 1.5.0 of 2022, with Debian's Go 1.19. 1.5.3 is of 2024; neither has a
   shutdown of its own.
 
+In \`accept-queue\`, who is turned away is mostly one of the hundred that waited, and fails; who came later is told. How many
+connections a turn of the loop accepts differs: Node takes one, asyncio and uWebSockets.js all that wait.
+
 A drain by hand was not written for aiohttp, uvicorn, Tornado, Bun.serve and Deno.serve: their columns tell what the
 library has and documents, and "not handled" is about that alone. aiohttp waits 60 s for its clients (\`shutdown_timeout\`).
 
@@ -48,27 +54,59 @@ compression needs: there the option is an error. Not tried, and so not promised 
 Unix sockets, several processes on one port, the servers of frameworks, memory and speed. Bugs that only show there are
 mended where that is possible; the whole suite runs on Node.`;
 
-const isKept = process.argv.includes("--keep");
-const wanted = process.argv.slice(2).filter((arg) => arg !== "--keep");
+const { values: flags, positionals: wanted } = parseArgs({
+  allowPositionals: true,
+  options: {
+    keep: { type: "boolean" },
+    profile: { type: "string", multiple: true },
+    repeat: { type: "string", default: "1" },
+  },
+});
+const played = profileNames.filter((name) => flags.profile?.includes(name) ?? true);
 const PAGE = new URL("../docs/peers.md", import.meta.url);
 const TODAY = new Date().toISOString().slice(0, 10);
-const chosen = variants.filter(({ peer }) => wanted.length === 0 || wanted.includes(peer));
 
-/** @typedef {{ variant: (typeof variants)[number], version: string | undefined, runs: import("../dist/drill/index.js").RunResult[] }} Drilled */
+/** @typedef {(typeof variants)[number]} Variant */
 
-/** @type {Drilled[]} */
-const drilled = [];
-for (const variant of chosen) {
-  const version = variant.version();
-  console.error(`${variant.peer} ${version ?? "(not installed)"}: ${variant.name}`);
-  drilled.push({ variant, version, runs: version === undefined ? [] : await runsOf(variant) });
+/**
+ * A way to stop, as the page tells of it.
+ *
+ * @typedef {object} Way
+ * @property {Variant} variant
+ * @property {string | undefined} version undefined when it is not installed
+ * @property {string | undefined} date when it was measured, where that is not when the page was
+ * @property {Map<string, string[]>} rows for each profile: answered, what happened, took
+ */
+
+/** @param {Variant} variant */
+const isChosen = ({ peer, name }) =>
+  wanted.length === 0 || wanted.includes(peer) || wanted.includes(`${peer}: ${name}`);
+
+const old = flags.keep ? readFileSync(PAGE, "utf8") : "";
+/** @type {Way[]} */
+const all = [];
+for (const variant of variants) {
+  if (isChosen(variant)) all.push(await drilled(variant));
+  else if (flags.keep) all.push(toldOf(variant, old));
 }
 
-if (isKept) writeFileSync(PAGE, merged(readFileSync(PAGE, "utf8"), drilled));
-else if (wanted.length === 0) writeFileSync(PAGE, render(drilled));
-else process.stdout.write(render(drilled));
+const page = render(all);
+if (flags.keep || (wanted.length === 0 && flags.profile === undefined)) writeFileSync(PAGE, page);
+else process.stdout.write(page);
 
-/** @param {(typeof variants)[number]} variant */
+/** @param {Variant} variant @returns {Promise<Way>} */
+async function drilled(variant) {
+  const before = toldOf(variant, old);
+  const version = variant.version();
+  console.error(`${variant.peer} ${version ?? "(not installed)"}: ${variant.name}`);
+  if (version === undefined) return before;
+  const rows = new Map(before.rows);
+  for (const run of worstOf(await runsOf(variant))) rows.set(run.profile, cellsOf(run));
+  const isAll = played.length === profileNames.length;
+  return { variant, version, date: !flags.keep ? undefined : isAll ? TODAY : before.date, rows };
+}
+
+/** @param {Variant} variant */
 async function runsOf({ command, prepare, url, subprotocol, script, promise }) {
   prepare?.();
   const given = { url, subprotocol, script, promise };
@@ -77,14 +115,56 @@ async function runsOf({ command, prepare, url, subprotocol, script, promise }) {
     command,
     connections: CONNECTIONS,
     requests: REQUESTS,
-    profiles: "all",
+    profiles: played,
     timeout: TIMEOUT,
+    repeat: Number(flags.repeat),
     onRun: ({ run }) => console.error(`  ${run.profile.padEnd(12)} ${outcome(run)}`),
   });
   return runs;
 }
 
-/** What happened in a run, without its ids. @param {Drilled["runs"][number]} run */
+/** Of each profile one that failed, or else the first. @param {import("../dist/drill/index.js").RunResult[]} runs */
+function worstOf(runs) {
+  return played.flatMap((profile) => {
+    const ofProfile = runs.filter((run) => run.profile === profile);
+    return ofProfile.find((run) => !run.passed) ?? ofProfile[0] ?? [];
+  });
+}
+
+/** What the page has of a way already. @param {Variant} variant @param {string} text @returns {Way} */
+function toldOf(variant, text) {
+  const ofPeer = between(text, `\n## ${variant.peer}`, "\n## ");
+  const version = /^ (\S+)\n/.exec(ofPeer)?.[1];
+  const block = between(text, `\n### ${variant.peer}: ${variant.name}\n`, "\n##");
+  const date = /Measured on (\S+), on the same terms/.exec(ofPeer.slice(0, 80) + block)?.[1];
+  const table = block.matchAll(/^\| `([a-z-]+)` \| (.*) \|$/gm);
+  return {
+    variant,
+    version,
+    date,
+    rows: new Map([...table].map(([, name, cells]) => [name, cells.split(" | ")])),
+  };
+}
+
+/** What stands behind the first `start` that is a whole title, up to the next `end`. */
+function between(/** @type {string} */ text, /** @type {string} */ start, /** @type {string} */ end) {
+  // Names of peers may begin with those of others: a version, or nothing, follows.
+  const at = [...text.matchAll(new RegExp(start.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "g"))]
+    .map(({ index }) => index + start.length)
+    .find((index) => start.endsWith("\n") || /^( \d\S*)?\n/.test(text.slice(index, index + 40)));
+  if (at === undefined) return "";
+  const stop = text.indexOf(end, at);
+  return text.slice(at, stop === -1 ? undefined : stop);
+}
+
+/** @param {import("../dist/drill/index.js").RunResult} run */
+function cellsOf(run) {
+  const { counts, sent, process: ended, signalAt, endedAt } = run;
+  const took = signalAt === undefined ? "" : `${((ended.exitedAt ?? endedAt) - signalAt).toFixed(0)} ms`;
+  return [`${counts.answered} of ${sent}`, outcome(run), took];
+}
+
+/** What happened in a run, without its ids. @param {import("../dist/drill/index.js").RunResult} run */
 function outcome({ passed, failures, remarks }) {
   const findings = (passed ? remarks.filter(({ kind }) => kind !== "load") : failures).map(tell);
   return [...(passed ? ["passed"] : []), ...findings].join("; ");
@@ -95,14 +175,15 @@ function tell({ kind, count, text }) {
   const wholes = { hang: "had not ended after 15 s and was killed", crash: "crashed under load" };
   if (kind in wholes) return wholes[/** @type {keyof typeof wholes} */ (kind)];
   if (kind === "exit code") return text.replace(/^The process /, "").replace(/\.$/, "");
-  if (kind === "refused") return `${count} connections turned away`;
+  if (kind === "accept queue") return `${count} waited in the accept queue`;
+  if (kind === "refused") return `${count} connection${count === 1 ? "" : "s"} turned away`;
   return `${count} ${kind}`;
 }
 
-/** @param {Drilled[]} all */
-function render(all) {
-  const peers = [...new Set(all.map(({ variant }) => variant.peer))];
-  const of = (/** @type {string} */ peer) => all.filter(({ variant }) => variant.peer === peer);
+/** @param {Way[]} ways */
+function render(ways) {
+  const peers = [...new Set(ways.map(({ variant }) => variant.peer))];
+  const of = (/** @type {string} */ peer) => ways.filter(({ variant }) => variant.peer === peer);
   const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
   return `# Other servers under the drill
 
@@ -113,8 +194,7 @@ What it takes to stop a WebSocket server without losing anything, by library. Ea
 an effects file. The servers are in [\`bench/peers/\`](../bench/peers); whoever knows a better way to stop one of them is
 asked to tell us.
 
-Measured on ${TODAY} with lastcall ${version} and Node ${process.versions.node}, one run of each profile;
-where a section has a date of its own, on that. To measure it yourself:
+${measured(version)} To measure it yourself:
 
 \`\`\`sh
 npm ci && npm run build && npm ci --prefix bench && node bench/drill-peers.mjs
@@ -139,11 +219,24 @@ ${peers.map((peer) => section(peer, of(peer))).join("\n\n")}
 `;
 }
 
+/** When, and with what: as the page says it, where that is kept. @param {string} version */
+function measured(version) {
+  const kept = /^Measured on [^]*? To measure it yourself:/m
+    .exec(old)?.[0]
+    .replace(" To measure it yourself:", "");
+  const now = `Measured on ${TODAY} with lastcall ${version} and Node ${process.versions.node}, one run of each profile;
+where a section has a date of its own, on that.`;
+  const rows = played.map((name) => `\`${name}\``).join(", ");
+  const isPart = played.length < profileNames.length;
+  if (kept === undefined) return now;
+  return isPart && !kept.includes(rows) ? `${kept} On ${TODAY} all were drilled with ${rows}.` : kept;
+}
+
 /**
  * A row for each profile, a column for each peer.
  *
  * @param {string[]} peers
- * @param {(peer: string) => Drilled[]} of
+ * @param {(peer: string) => Way[]} of
  */
 function summary(peers, of) {
   const rows = profileNames.map((profile) => {
@@ -153,31 +246,49 @@ function summary(peers, of) {
   return [`| | ${peers.join(" | ")} |`, `|---|${peers.map(() => "---|").join("")}`, ...rows].join("\n");
 }
 
+/** @param {string[] | undefined} row */
+function isPassed(row) {
+  return row?.[1]?.startsWith("passed") === true;
+}
+
+/** Whether the running server does not do what the profile needs. @param {string} profile @param {string[]} row */
+function isUnjudged(profile, row) {
+  return profile === "half-close" && row[1]?.includes("not judged") === true;
+}
+
 /**
  * The easiest way that passes.
  *
- * @param {Drilled[]} ways
+ * @param {Way[]} ways
  * @param {string} profile
  */
 function markOf(ways, profile) {
-  if (ways.every(({ version }) => version === undefined)) return "not run";
-  const passing = ways.flatMap(({ variant, runs }) =>
-    runs.filter((run) => run.profile === profile && run.passed).map((run) => ({ mark: variant.mark, run })),
-  );
-  if (passing.length > 0 && passing.every(({ run }) => run.sent > 0 && run.counts["not judged"] === run.sent))
-    return "not judged";
+  const marked = ways.flatMap(({ variant: { mark }, rows }) => {
+    const row = rows.get(profile);
+    return row === undefined ? [] : [{ mark, row }];
+  });
+  if (marked.length === 0) return "not run";
+  const passing = marked.filter(({ row }) => isPassed(row));
+  if (passing.length > 0 && passing.every(({ row }) => isUnjudged(profile, row))) return "not judged";
   return MARKS.find((mark) => passing.some((each) => each.mark === mark)) ?? "not handled";
 }
 
 /**
  * @param {string} peer
- * @param {Drilled[]} ways
+ * @param {Way[]} ways
  */
 function section(peer, ways) {
-  const [{ version }] = /** @type {[Drilled]} */ (ways);
+  const [{ version, date }] = /** @type {[Way]} */ (ways);
   const title = `## ${peer}${version === undefined ? "" : ` ${version}`}`;
   if (version === undefined) return `${title}\n\nNot run: it was not installed.`;
-  return [title, ...ways.map(way)].join("\n\n");
+  const isOfOneDay = ways.every((way) => way.date === date);
+  const when = isOfOneDay && date !== undefined ? [dated(date)] : [];
+  return [title, ...when, ...ways.map((way) => told(way, isOfOneDay ? undefined : way.date))].join("\n\n");
+}
+
+/** @param {string} date */
+function dated(date) {
+  return `Measured on ${date}, on the same terms.`;
 }
 
 /**
@@ -194,89 +305,19 @@ function shown(language, code) {
     : `<details><summary>Its code, ${lines} lines</summary>\n\n${block}\n\n</details>`;
 }
 
-/**
- * The page with these peers' columns and sections put in, or in the place of their old ones.
- *
- * @param {string} page
- * @param {Drilled[]} all
- */
-function merged(page, all) {
-  const peers = [...new Set(all.map(({ variant }) => variant.peer))];
-  const of = (/** @type {string} */ peer) => all.filter(({ variant }) => variant.peer === peer);
-  const table = /^\| \| .*\n\|---.*\n(?:\| .*\n)+/m.exec(page)?.[0] ?? "";
-  const intro = page
-    .slice(0, page.indexOf(`\n${NOTES_BEGIN}`))
-    .replace(table, `${joined(table, peers, of)}\n`);
-  const sections = new Map(
-    page
-      .slice(page.indexOf("\n## ", page.indexOf(`\n${NOTES_BEGIN}`)))
-      .split(/^(?=## )/m)
-      .filter((text) => text.startsWith("## "))
-      .map((text) => [peerOf(text), text.trimEnd()]),
-  );
-  for (const peer of peers) {
-    const [title, ...rest] = section(peer, of(peer)).split("\n\n");
-    sections.set(peer, [title, `Measured on ${TODAY}, on the same terms.`, ...rest].join("\n\n"));
-  }
-  const order = [...new Set(variants.map(({ peer }) => peer))].filter((peer) => sections.has(peer));
-  return `${intro}\n${NOTES}\n\n${order.map((peer) => sections.get(peer)).join("\n\n")}\n`;
-}
-
-/** The peer that a section is about: its title is the name, and the version behind it. @param {string} text */
-function peerOf(text) {
-  const title = text.slice(3, text.indexOf("\n"));
-  const names = variants.map(({ peer }) => peer);
-  return names.find((name) => title === name || title.replace(/ \S+$/, "") === name) ?? title;
-}
-
-/** The cells of a row behind its first. @param {string} row */
-function cellsOf(row) {
-  return row
-    .split("|")
-    .slice(2, -1)
-    .map((cell) => cell.trim());
-}
-
-/**
- * The old columns of the others, and new ones of these, in the order of the list.
- *
- * @param {string} table
- * @param {string[]} peers
- * @param {(peer: string) => Drilled[]} of
- */
-function joined(table, peers, of) {
-  const [head = "", , ...rows] = table.trimEnd().split("\n");
-  const names = cellsOf(head);
-  const order = [...new Set(variants.map(({ peer }) => peer))].filter(
-    (peer) => peers.includes(peer) || names.includes(peer),
-  );
-  const body = profileNames.map((profile, index) => {
-    const old = cellsOf(rows[index] ?? "");
-    const cells = order.map((peer) =>
-      peers.includes(peer) ? markOf(of(peer), profile) : old[names.indexOf(peer)],
-    );
-    return `| \`${profile}\` | ${cells.join(" | ")} |`;
-  });
-  return [`| | ${order.join(" | ")} |`, `|---|${order.map(() => "---|").join("")}`, ...body].join("\n");
-}
-
-/** @param {Drilled} drilled */
-function way({ variant, runs }) {
+/** @param {Way} way @param {string | undefined} date */
+function told({ variant, rows }, date) {
   const language =
     LANGUAGES[/** @type {keyof typeof LANGUAGES} */ (extname(variant.stopCode[0]?.file ?? ""))] ?? "";
-  const rows = runs.map((run) => {
-    const { profile, counts, sent, process: ended, signalAt, endedAt } = run;
-    const took = signalAt === undefined ? "" : `${((ended.exitedAt ?? endedAt) - signalAt).toFixed(0)} ms`;
-    return `| \`${profile}\` | ${counts.answered} of ${sent} | ${outcome(run)} | ${took} |`;
-  });
-  const passed = runs.filter((run) => run.passed).length;
+  const names = profileNames.filter((name) => rows.has(name));
+  const passed = names.filter((name) => isPassed(rows.get(name))).length;
   return `### ${variant.peer}: ${variant.name}
-
-On SIGTERM it ${variant.stop}. ${variant.mark[0]?.toUpperCase()}${variant.mark.slice(1)}; ${passed} of ${runs.length} profiles pass.
+${date === undefined ? "" : `\n${dated(date)}\n`}
+On SIGTERM it ${variant.stop}. ${variant.mark[0]?.toUpperCase()}${variant.mark.slice(1)}; ${passed} of ${names.length} profiles pass.
 
 ${shown(language, cutStop(variant))}
 
 | profile | answered | what happened | took |
 |---|---|---|---|
-${rows.join("\n")}`;
+${names.map((name) => `| \`${name}\` | ${rows.get(name)?.join(" | ")} |`).join("\n")}`;
 }

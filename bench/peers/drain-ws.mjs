@@ -3,24 +3,25 @@
  * too. In this order:
  *
  *   1. The door stays open for a moment: closing it resets whoever waits in the system's accept queue. It closes when
- *      nobody is in the middle of a handshake any more, or does not come to the end of it.
+ *      a turn of the loop has brought nobody, since Node accepts one connection a turn and turns may be long, and nobody
+ *      is in the middle of a handshake any more, or does not come to the end of it.
  *   2. Each client is sent a Ping: its Pong comes behind everything that it had sent before.
  *   3. It is waited for until nothing is in hand and no message has come for a while, so that a client which asks again
  *      as soon as it is answered gets to its end; but not forever.
  *   4. What comes now is not started. What was started is finished, and its reply is sent.
  *   5. Close; the client's Close; and only who does not answer is cut off.
  */
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as turn, setTimeout as sleep } from "node:timers/promises";
 
 // stop: by hand
 const ACCEPT = 250;
-const HANDSHAKE = 1_000;
+const HANDSHAKE = 3_000;
 const PONG = 2_000;
 const QUIET = 200;
 const PATIENCE = 5_000;
 const CLOSE = 3_000;
 /** For everything behind the closed door. */
-const DEADLINE = 13_500;
+const DEADLINE = 11_500;
 
 /**
  * For the server of `ws`, which destroys a connection when so many Pongs of it are not written yet: its default of 60 is
@@ -36,10 +37,12 @@ export class Drain {
   /** Sockets whose handshake is not done. */
   #guests = new Set();
   #clients = new Map();
+  #accepted = 0;
   #isShut = false;
 
   constructor(http) {
     http.on("connection", (socket) => {
+      this.#accepted++;
       this.#guests.add(socket);
       socket.once("close", () => this.#guests.delete(socket));
       if (this.#isShut) turnAway(socket);
@@ -75,9 +78,16 @@ export class Drain {
 
   /** Lets in who has come. When it resolves, the listener is to be closed. */
   async lastGuests() {
-    const until = performance.now() + HANDSHAKE;
     await pause(ACCEPT);
-    while (this.#guests.size > 0 && performance.now() < until) await pause(10);
+    const until = performance.now() + HANDSHAKE;
+    let accepted;
+    do {
+      accepted = this.#accepted;
+      if (this.#guests.size > 0) await pause(10);
+      // A timer may act before the sockets are looked at; behind two turns they have been.
+      await turn();
+      await turn();
+    } while ((this.#accepted > accepted || this.#guests.size > 0) && performance.now() < until);
   }
 
   /** Resolves when every client has gone. */

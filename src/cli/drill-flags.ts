@@ -98,7 +98,7 @@ ${Object.entries(flags).map(helpLine).join("\n")}
 Profiles: ${profileNames.slice(0, 7).join(", ")},
   ${profileNames.slice(7).join(", ")}
 Exit codes: 0 nothing failed, 1 something failed, 2 the drill could not run,
-  3 nothing was at stake: every request was answered before the signal.`;
+  3 nothing was at stake, for instance since every request was answered before the signal.`;
 
 /** Flags whose options have other names. */
 const renamed: Partial<Record<FlagName, keyof DrillOptions>> = {

@@ -72,7 +72,7 @@ function connectionResult(
   conversation: SeenConversation,
   isComplete: boolean,
 ): ConnectionResult {
-  const { client, number, role, otherMessages } = conversation;
+  const { client, number, role, otherMessages, waited } = conversation;
   const at = (time: number | undefined): number | undefined => relative(facts, time);
   const { close } = client;
   const refused = client.refused ?? (client.openedAt === undefined ? "no answer" : undefined);
@@ -81,6 +81,7 @@ function connectionResult(
     role,
     connectedAt: at(client.connectedAt),
     openedAt: at(client.openedAt),
+    waited,
     refused,
     refusalFailed: refused !== undefined && !facts.interrupted && failsByRefusal(facts, conversation),
     close: close === undefined ? undefined : { ...close, at: micro(close.at - facts.loadBegan) },
@@ -139,15 +140,19 @@ function endingOf({ close }: SeenClient, promise: readonly number[]): Ending {
 }
 
 /** Whether a server had to let this client in, or at least to tell it otherwise. */
-function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt }: SeenConversation): boolean {
-  const { signalAt = Infinity, settings } = facts;
+function failsByRefusal(facts: RunFacts, { client, role, upgradeSentAt, waited }: SeenConversation): boolean {
+  const { signalAt = Infinity, settings, profile } = facts;
+  // Of others that arrive nobody knows whether the server could have known: TCP's own race, which no server wins.
+  if (profile.arrives === true && role === "profile") {
+    return waited && (client.refusedByAnswer ? settings.strict : true);
+  }
   // One that came in time may have been late when it was heard.
   if (role === "newcomer") {
     return client.refusedAt === undefined || client.refusedAt < signalAt + settings.lameDuck;
   }
   // One that was gone before it could ask was turned away when it went.
   const isLate = (upgradeSentAt ?? client.refusedAt ?? Infinity) > signalAt;
-  const isToldAtTheEnd = facts.profile.holdsUpgrade === true && client.refusedByAnswer;
+  const isToldAtTheEnd = profile.holdsUpgrade === true && client.refusedByAnswer;
   return isLate || isToldAtTheEnd ? settings.strict : true;
 }
 

@@ -53,7 +53,10 @@ export type Clock = () => number;
 
 /** A client. `connect()`, then `open()`, then the rest. */
 export class Client {
+  /** When TCP was connected: the server's system has accepted it, and the server may not know. */
   connectedAt: number | undefined;
+  /** Of its TCP connection. */
+  localPort: number | undefined;
   openedAt: number | undefined;
   refused: string | undefined;
   /** Whether the refusal is an answer: something that the client was told, in words of HTTP. */
@@ -122,18 +125,22 @@ export class Client {
 
   /** Connects TCP, and TLS. Resolves also when that fails: `refused` says so. */
   async connect(): Promise<void> {
-    try {
-      const socket = await connectSocket(this.#target.endpoint, (begun) => {
-        this.#socket = begun;
-        // Until it is ours: the one that waits for it hears of its errors.
-        begun.on("error", () => {});
-      });
+    const began = (socket: Socket): void => {
+      this.#socket = socket;
+      // Until it is ours: the one that waits for it hears of its errors.
+      socket.on("error", () => {});
+    };
+    const connected = ({ localPort }: Socket): void => {
       this.connectedAt = this.#now();
-      this.#take(socket);
+      this.localPort = localPort;
+    };
+    try {
+      this.#take(await connectSocket(this.#target.endpoint, began, connected));
     } catch (error) {
       this.#socket = undefined;
       if (this.#isDestroyed) return;
-      this.#refuse((error as NodeJS.ErrnoException).code ?? messageOf(error));
+      // One that was given up has ended by our own doing.
+      if (this.refused === undefined) this.#refuse((error as NodeJS.ErrnoException).code ?? messageOf(error));
       this.#ended();
     }
   }
@@ -237,7 +244,8 @@ export class Client {
   giveUp(): void {
     if (this.openedAt !== undefined || this.refused !== undefined) return;
     this.#refuse("no answer");
-    this.#end();
+    if (this.connectedAt === undefined) this.#socket?.destroy();
+    else this.#end();
   }
 
   /** RST. */

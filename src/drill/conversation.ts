@@ -41,6 +41,8 @@ export class Conversation {
   answered = 0;
   /** Messages that answered nothing. */
   otherMessages = 0;
+  /** Whether it was in the accept queue when the server was told to stop, as far as that is known. */
+  waited = false;
   /** When its upgrade was sent; undefined when the connection was over before that. */
   upgradeSentAt: number | undefined;
 

@@ -2,10 +2,11 @@
 import { Client, wellBehaved, type Behaviour, type Clock } from "./client.js";
 import { Conversation, type Company, type Role } from "./conversation.js";
 import { DrillError } from "./errors.js";
+import { Guests } from "./guests.js";
 import { count } from "./words.js";
 import type { UpgradeTarget } from "./handshake.js";
 import { isAnswered } from "./probe.js";
-import { pipelined, type LoadContext, type Profile } from "./profiles.js";
+import { askOnce, pipelined, type LoadContext, type Profile } from "./profiles.js";
 import type { Progress } from "./progress.js";
 import type { DrillSettings } from "./result.js";
 import type { Timers } from "./timers.js";
@@ -64,6 +65,8 @@ const now: Clock = () => performance.now();
 
 export class Crowd {
   readonly conversations: Conversation[] = [];
+  /** Of a profile whose clients arrive around the signal. */
+  readonly guests: Guests;
   readonly #plan: CrowdPlan;
   readonly #company: Company;
   readonly #context: LoadContext;
@@ -74,6 +77,7 @@ export class Crowd {
     this.#company = { dialect, random, nextNumber, onError, now, size: settings.size };
     const { requests, interval, readRate } = settings;
     this.#context = { requests, interval, readRate, random, signalled };
+    this.guests = new Guests((role) => this.#come(role), plan.target.endpoint.port, plan.timers);
   }
 
   /** Requests have the size that the user says, or that the profile wants and this server takes. */
@@ -112,7 +116,8 @@ export class Crowd {
     const { connections } = settings;
     for (let first = 0; first < connections && !timers.isCut; first += CONNECT_AT_ONCE) {
       const some = Array.from({ length: Math.min(CONNECT_AT_ONCE, connections - first) }, (_, index) => {
-        const isWitness = profile.witnesses === true && (first + index) % 2 === 1;
+        const isWitness =
+          profile.arrives === true || (profile.witnesses === true && (first + index) % 2 === 1);
         return this.#newConversation(first + index + 1, isWitness ? "witness" : "profile");
       });
       this.conversations.push(...some);
@@ -147,10 +152,18 @@ export class Crowd {
       conversation.client.answerClose();
       return;
     }
-    const load = conversation.role === "profile" ? this.#plan.profile.load : pipelined;
+    const load = this.#loadOf(conversation.role);
     void (async () => load(conversation, this.#context))().catch((error: unknown) =>
       this.#company.onError(error),
     );
+  }
+
+  #loadOf(role: Role): Profile["load"] {
+    const { load, arrives } = this.#plan.profile;
+    if (role === "profile") return load;
+    if (role === "newcomer") return askOnce;
+    // What is in hand when a server stands still is answered before or behind the signal, as it happens.
+    return arrives === true ? () => {} : pipelined;
   }
 
   /** Sends the upgrades that were held: of every second client before the signal, of the others after it. */
@@ -176,14 +189,20 @@ export class Crowd {
     for (;;) {
       await Promise.race([timers.after(pause), exited]);
       if (timers.isCut || performance.now() >= until) return;
-      void this.#newcomer();
+      this.#come("newcomer");
       if (isGone) return;
     }
   }
 
-  async #newcomer(): Promise<void> {
-    const conversation = this.#newConversation(this.conversations.length + 1, "newcomer");
+  /** One more client: it connects, asks to be let in, and does what such clients do. */
+  #come(role: Role): Conversation {
+    const conversation = this.#newConversation(this.conversations.length + 1, role);
     this.conversations.push(conversation);
+    void this.#admit(conversation);
+    return conversation;
+  }
+
+  async #admit(conversation: Conversation): Promise<void> {
     const { client, number } = conversation;
     await client.connect();
     if (OURS.has(client.refused ?? "")) {
@@ -191,7 +210,7 @@ export class Crowd {
       return;
     }
     await conversation.open();
-    if (conversation.isOpen) conversation.ask();
+    this.#loadOne(conversation);
     await this.#leaveWhenServed(conversation);
   }
 
@@ -204,8 +223,8 @@ export class Crowd {
   }
 
   /** Resolves when every connection is over, and no more come. */
-  async over(newcomers: Promise<void> | undefined): Promise<void> {
-    await newcomers;
+  async over(...arrivals: readonly Promise<void>[]): Promise<void> {
+    await Promise.all(arrivals);
     for (const conversation of this.conversations) {
       await conversation.until(() => conversation.client.isOver);
     }

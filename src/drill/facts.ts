@@ -28,7 +28,7 @@ export type SeenClient = Pick<
 /** What is judged of a conversation: what it has noted, and none of its doing. */
 export interface SeenConversation extends Pick<
   Conversation,
-  "number" | "role" | "otherMessages" | "upgradeSentAt"
+  "number" | "role" | "otherMessages" | "upgradeSentAt" | "waited"
 > {
   client: SeenClient;
   requests: readonly Request[];
@@ -61,5 +61,7 @@ export interface RunFacts {
   /** Whether the user has named an effects file that the server has not made. */
   effectsMissing?: boolean;
   servesHalfClosed: boolean;
+  /** Whether it stood still when clients arrived around the signal: nobody had any answer. */
+  stoodStill: boolean;
   load: { cpu: number; longestStall: number };
 }

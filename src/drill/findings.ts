@@ -48,7 +48,11 @@ export function findingsOf(
     if (refused.length > 0) (isFailure ? failures : remarks).push(ofRefusals(refused, isFailure));
   }
   failures.push(...ofBroken(connections));
-  remarks.push(...ofTheDrill(facts, isComplete), ...ofTheLoad(facts, connections));
+  remarks.push(
+    ...ofTheQueue(facts, connections),
+    ...ofTheDrill(facts, isComplete),
+    ...ofTheLoad(facts, connections),
+  );
   if (!facts.interrupted) return { failures, remarks };
   // It is told, and nobody is blamed.
   const text = "This run was interrupted: it tells what was seen until then.";
@@ -71,6 +75,42 @@ function ofRefusals(refused: readonly ConnectionResult[], isFailure: boolean): F
     text: `${count(refused.length, "connection")} ${verb} turned away${when} (${reasons}).`,
     count: refused.length,
   };
+}
+
+/** What became of those who were in the accept queue when the server was told to stop. */
+function ofTheQueue(facts: RunFacts, connections: readonly ConnectionResult[]): Finding[] {
+  if (facts.profile.arrives !== true || facts.signalAt === undefined) return [];
+  const waited = connections.filter((each) => each.waited);
+  if (waited.length === 0) return [nobodyWaited(facts)];
+  const [letIn, turnedAway] = [waited.filter(isLetIn), waited.filter((each) => !isLetIn(each))];
+  const reasons = [...new Set(turnedAway.map(({ refused }) => refused))].join(", ");
+  const parts = [
+    `${letIn.length} let in`,
+    ...(turnedAway.length === 0 ? [] : [`${turnedAway.length} turned away (${reasons})`]),
+  ];
+  const who = `${count(waited.length, "client")} waited in the accept queue`;
+  return [
+    {
+      kind: "accept queue",
+      text: `${who} when the server was told to stop: ${parts.join(", ")}.`,
+      count: waited.length,
+    },
+  ];
+}
+
+function isLetIn({ refused }: ConnectionResult): boolean {
+  return refused === undefined;
+}
+
+/** A verdict would be luck: whoever is let in at once proves nothing of those that are not. */
+function nobodyWaited({ hasProcess, stoodStill }: RunFacts): Finding {
+  const why = !hasProcess
+    ? "Where its process is not known (`pid`), the drill cannot let it stand still."
+    : stoodStill
+      ? "It took no connection while it stood still."
+      : "It went on while its process stood still: another process serves, or the command is a wrapper.";
+  const text = `Nobody waited in the accept queue when the server was told to stop, so nothing was at stake there. ${why}`;
+  return { kind: "nothing at stake", text, count: 1 };
 }
 
 function ofBroken(connections: readonly ConnectionResult[]): Finding[] {

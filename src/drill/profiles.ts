@@ -30,6 +30,7 @@ export const profileNames = [
   "fragmented",
   "mid-frame",
   "handshake",
+  "accept-queue",
   "far",
 ] as const;
 
@@ -52,6 +53,11 @@ export interface Profile {
   large?: boolean;
   /** Whether its clients are connected, but have not sent their upgrade, when the signal comes. */
   holdsUpgrade?: boolean;
+  /**
+   * Whether its clients arrive around the signal, at a server that stands still, beside as many idle witnesses as there
+   * are connections.
+   */
+  arrives?: boolean;
   /** Whether no reply can reach its clients any more, by their own doing. */
   leaves?: boolean;
   /** Whether its replies are judged only if the server serves half-closed clients at all. */
@@ -63,6 +69,11 @@ export interface Profile {
 /** Sends all requests at once. */
 export function pipelined(conversation: Conversation, { requests }: LoadContext): void {
   for (let sent = 0; sent < requests; sent++) conversation.ask();
+}
+
+/** For clients that are there for what comes before their request. */
+export function askOnce(conversation: Conversation): void {
+  conversation.ask();
 }
 
 async function closedLoop(conversation: Conversation, { requests }: LoadContext): Promise<void> {
@@ -235,6 +246,15 @@ export const profiles: Readonly<Record<ProfileName, Profile>> = {
     commonly: "Closes the listener at once: what waits in the accept queue is reset.",
     holdsUpgrade: true,
     load: pipelined,
+  },
+  "accept-queue": {
+    does: "Arrives around the signal with a hundred others, while the server stands still, and sends its upgrade, and then a request; those that came before are idle. Then the server runs for a twentieth of the time, for up to two seconds.",
+    correct:
+      "Lets in, or refuses in words of HTTP, everybody whom the system has accepted in its name: it accepts until a turn brings nobody, and closes the listener then.",
+    commonly:
+      "Closes the listener at once, or after a time by the clock: who is still in the accept queue is reset.",
+    arrives: true,
+    load: askOnce,
   },
   far: {
     does: "Sends its requests over a link with a round trip of 150 ms.",

@@ -47,6 +47,11 @@ export interface ConnectionResult {
   connectedAt: number | undefined;
   /** When the server's 101 came. */
   openedAt: number | undefined;
+  /**
+   * Whether it was in the accept queue when the server was told to stop: connected, what it had sent acknowledged, and
+   * without an answer. Only the profile accept-queue looks.
+   */
+  waited: boolean;
   /** Why there was no WebSocket: `ECONNREFUSED`, `HTTP 503`, `ended without an answer`, …; undefined when there was. */
   refused: string | undefined;
   /** Whether a refusal fails the drill. */
@@ -79,6 +84,7 @@ export interface Finding {
   kind:
     | Exclude<RequestClass, "answered">
     | "refused"
+    | "accept queue"
     | "hang"
     | "crash"
     | "exit code"

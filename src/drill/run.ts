@@ -36,6 +36,16 @@ const LATE_UPGRADE = 20;
 /** How long a drill that is interrupted waits for the server's graceful end. */
 const INTERRUPTED_PATIENCE = 5_000;
 
+/**
+ * The profile in which clients wait to be accepted: they are given so long to get through what lies between, and then
+ * the server runs for a twentieth of the time, as in a container of so much of a processor, until all have their answer.
+ */
+const STANDSTILL = 100;
+const RUNS_FOR = 5;
+const STANDS_FOR = 95;
+const LONGEST_THROTTLING = 2_000;
+const NEVER = new Int32Array(new SharedArrayBuffer(4));
+
 /** How often progress is told. */
 const TELL_EVERY = 100;
 
@@ -60,6 +70,9 @@ class Run {
   #markSignalled!: () => void;
   #exit: Exit | undefined;
   #signalAt: number | undefined;
+  #stoodStill = false;
+  /** Resolves when the server runs at full speed again. */
+  #throttled = Promise.resolve();
   #loadBegan = 0;
   #phase: Progress["phase"] = "connecting";
   #telling: NodeJS.Timeout | undefined;
@@ -108,14 +121,19 @@ class Run {
     this.#phase = "loading";
     if (!this.#plan.interrupted.aborted) this.#crowd.load();
     await this.#orFail(Promise.race([this.#timers.after(settings.signalAfter), stopped]));
-    if (this.#exit === undefined) this.#signal();
+    if (this.#exit === undefined) {
+      if (this.#profile.arrives === true) await this.#orFail(this.#signalAtStandstill());
+      else this.#signal();
+    }
 
     const isTold = this.#signalAt !== undefined;
-    const newcomers = isTold ? this.#crowd.comeAnew(this.#signalAt! + settings.lameDuck, exited) : undefined;
+    const newcomers = isTold
+      ? this.#crowd.comeAnew(this.#signalAt! + settings.lameDuck, exited)
+      : Promise.resolve();
     const over = Promise.all([
       isTold ? server.told : undefined,
       server.hasProcess ? exited : undefined,
-      this.#crowd.over(newcomers),
+      this.#crowd.over(newcomers, this.#throttled),
     ]);
     const patience = this.#timers.after(settings.timeout).then(() => "hung");
     const given = interrupted.then(async () => {
@@ -155,6 +173,7 @@ class Run {
       effects: effects?.exists === true ? effects.read() : undefined,
       effectsMissing: effects?.isExpected === true && !effects.exists,
       servesHalfClosed,
+      stoodStill: this.#stoodStill,
       load: {
         cpu: (user + system) / 1_000 / Math.max(1, endedAt - this.#loadBegan),
         longestStall: Math.max(0, stalls.max / 1e6 - 10),
@@ -169,6 +188,41 @@ class Run {
     this.#timers.cut();
     this.#crowd.destroy();
     this.#markSignalled();
+    this.#plan.server.resume();
+  }
+
+  /** Tells a server to stop that stands still, with clients in its accept queue before and after that. */
+  async #signalAtStandstill(): Promise<void> {
+    const { guests } = this.#crowd;
+    const isPaused = this.#plan.server.pause();
+    await guests.arrive();
+    this.#signal();
+    await guests.arrive();
+    await this.#timers.after(STANDSTILL);
+    this.#stoodStill = isPaused && guests.areUnheard;
+    // Of one that went on, it would be luck who waits at this moment.
+    if (this.#stoodStill) guests.noteWaiting();
+    if (isPaused) this.#throttled = this.#throttle();
+  }
+
+  /** Lets it go on, as slowly as a busy loop does, while others arrive. */
+  async #throttle(): Promise<void> {
+    const { server } = this.#plan;
+    const { guests } = this.#crowd;
+    const until = performance.now() + LONGEST_THROTTLING;
+    const isOver = (): boolean =>
+      performance.now() >= until || guests.areAnswered || this.#exit !== undefined;
+    const arriving = guests.keepComing(isOver);
+    while (!isOver()) {
+      server.resume();
+      // Not by a timer of ours: what the server says in this time would delay it, and the server run on.
+      Atomics.wait(NEVER, 0, 0, RUNS_FOR);
+      server.pause();
+      await this.#timers.after(STANDS_FOR);
+    }
+    server.resume();
+    await arriving;
+    guests.giveUp();
   }
 
   /** Tells the server to stop. */

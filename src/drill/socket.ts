@@ -18,10 +18,12 @@ const transports = new WeakMap<Socket, Socket>();
  * Connects, and completes the TLS handshake if there is one. Rejects with Node's error.
  *
  * @param began hears of the socket at once, so that it can be destroyed while it connects.
+ * @param connected hears of the TCP connection, which the server's system has accepted: its TLS handshake may be ahead.
  */
 export async function connectSocket(
   { host, port, tls }: Endpoint,
   began: (socket: Socket) => void = () => {},
+  connected: (transport: Socket) => void = () => {},
 ): Promise<Socket> {
   // Nagle would hold a request back that stands behind a Pong.
   const transport = connect({ host, port, allowHalfOpen: true, noDelay: true });
@@ -32,6 +34,7 @@ export async function connectSocket(
     transport.destroy();
     throw Object.assign(new Error("nobody listens there"), { code: "ECONNREFUSED" });
   }
+  connected(transport);
   if (tls === undefined) return transport;
   // Node takes allowHalfOpen here; its types do not know that.
   const how = {

@@ -39,6 +39,7 @@ function conversationsFrom(base: number) {
     role: fc.constantFrom("profile", "witness", "newcomer"),
     requests: requestsFrom(base),
     otherMessages: fc.nat(3),
+    waited: fc.boolean(),
     upgradeSentAt: maybe,
     client: fc.record({
       connectedAt: maybe,
@@ -315,6 +316,29 @@ describe("a connection that was turned away", () => {
     const gone = (at: number) => ({ ...never, client: turnedAway("ended without an answer", at) });
     expect(blamed(handshake, gone(52))).toBe(false);
     expect(blamed(handshake, gone(40))).toBe(true);
+  });
+
+  it("when it waited in the accept queue is the server's fault, unless that said so in words of HTTP", () => {
+    const queue = { profileName: "accept-queue", profile: profiles["accept-queue"] } as const;
+    const strict = { ...queue, settings: settingsOf({ seed: 1, strict: true }) };
+    // Whether it asked before the signal or behind it: the server could not know of either.
+    for (const upgradeSentAt of [40, 60]) {
+      const answered = { ...turnedAway("HTTP 503", 70), refusedByAnswer: true };
+      for (const how of ["reset without an answer", "ended without an answer", "ECONNRESET"]) {
+        const client = turnedAway(how, 70);
+        expect(blamed(queue, { waited: true, upgradeSentAt, client })).toBe(true);
+        expect(blamed(strict, { waited: false, upgradeSentAt, client })).toBe(false);
+      }
+      expect(blamed(queue, { waited: true, upgradeSentAt, client: answered })).toBe(false);
+      expect(blamed(strict, { waited: true, upgradeSentAt, client: answered })).toBe(true);
+    }
+    const silent = { ...turnedAway("", 70), refused: undefined, refusedAt: undefined };
+    expect(blamed(queue, { waited: true, client: silent })).toBe(true);
+    const late = { role: "newcomer", client: turnedAway("reset without an answer", 70) } as const;
+    expect(blamed(strict, late)).toBe(false);
+    // Those that were there before are connections like those of other profiles.
+    const witness = { role: "witness", client: turnedAway("HTTP 503", 5) } as const;
+    expect(blamed(queue, witness)).toBe(true);
   });
 
   it("while a lame duck must accept is the server's fault, and after that time is not", () => {

@@ -161,6 +161,16 @@ describe("a handshake", () => {
     expect(open).toMatchObject({ isOpen: true, refused: undefined });
   });
 
+  it("is given up while it connects", async () => {
+    const server = await rawServer();
+    const { client, told } = tried(server.port);
+    const connecting = client.connect();
+    client.giveUp();
+    await connecting;
+    expect(client).toMatchObject({ connectedAt: undefined, refused: "no answer", isOver: true });
+    expect(told).toEqual(["ended"]);
+  });
+
   it("that is not answered is over when the client is taken down, and nothing is told", async () => {
     const server = await rawServer();
     const { client, told } = tried(server.port);
@@ -599,7 +609,7 @@ describe.skipIf(!hasOpenssl)("over TLS", () => {
     const connecting = client.connect();
     (await server.accept()).socket.end("HTTP/1.1 400 Bad Request\r\n\r\n");
     await connecting;
-    expect(client).toMatchObject({ isOver: true, connectedAt: undefined });
+    expect(client).toMatchObject({ isOver: true });
     expect(client.refused).toMatch(/^ERR_SSL/);
   });
 });

@@ -21,6 +21,7 @@ export function conversation({
     role: "profile",
     otherMessages: 0,
     upgradeSentAt: 0,
+    waited: false,
     requests: [],
     ...given,
     client: {
@@ -70,6 +71,7 @@ export function runFacts(given: Partial<RunFacts> = {}): RunFacts {
     interrupted: false,
     effects: undefined,
     servesHalfClosed: true,
+    stoodStill: false,
     load: { cpu: 0.1, longestStall: 5 },
     ...given,
   };

@@ -229,6 +229,21 @@ describe("a server that runs already", () => {
     expect(await server.ended).toMatchObject({ exit: 0 });
   });
 
+  it("is judged by its accept queue where its process is known, and not by luck where it is not", async () => {
+    const profiles = ["accept-queue"] as const;
+    const one = await started();
+    const known = await drillSmall(undefined, { ...one.told, pid: one.pid, profiles });
+    expect(outcomeOf(known.runs[0]!)).toMatchObject({ passed: true, told: { "accept queue": 100 } });
+    expect(known.atStake).toBe(true);
+    expect(await one.server.ended).toMatchObject({ exit: 0 });
+    const other = await started();
+    const stop = () => other.server.child.kill("SIGTERM");
+    const unknown = await drillSmall(undefined, { ...other.told, stop, profiles });
+    expect(outcomeOf(unknown.runs[0]!)).toMatchObject({ passed: true, failures: {} });
+    expect(unknown.atStake).toBe(false);
+    expect(await other.server.ended).toMatchObject({ exit: 0 });
+  });
+
   it.each(["a shell command", "a function"])("passes when it is stopped by %s", async (how) => {
     const { server, pid, told } = await started();
     const stop = how === "a function" ? () => server.child.kill("SIGTERM") : `kill ${pid}`;

@@ -133,6 +133,49 @@ describe("connections that were turned away", () => {
   });
 });
 
+describe("clients that waited in the accept queue", () => {
+  const profile = profiles["accept-queue"];
+  const letIn = conversation({ waited: true });
+  const reset = conversation({ waited: true, client: turnedAway("reset without an answer", 75) });
+
+  it("are counted, with what became of them", () => {
+    expect(told({ profile, conversations: [letIn] }).remarks).toEqual([
+      "accept queue: 1 client waited in the accept queue when the server was told to stop: 1 let in.",
+    ]);
+    expect(told({ profile, conversations: [letIn, reset, reset, conversation()] })).toEqual({
+      failures: [
+        "refused: 2 connections were turned away while the server should accept (reset without an answer).",
+      ],
+      remarks: [
+        "accept queue: 3 clients waited in the accept queue when the server was told to stop: 1 let in, 2 turned away (reset without an answer).",
+      ],
+    });
+  });
+
+  it.each([
+    [{ stoodStill: true }, "It took no connection while it stood still."],
+    [
+      { stoodStill: false },
+      "It went on while its process stood still: another process serves, or the command is a wrapper.",
+    ],
+    [
+      { hasProcess: false, exit: undefined },
+      "Where its process is not known (`pid`), the drill cannot let it stand still.",
+    ],
+  ])("are none, and nothing is proved, with %o", (given, why) => {
+    const { failures, remarks } = told({ profile, conversations: [conversation()], ...given });
+    expect(failures).toEqual([]);
+    expect(remarks).toEqual([
+      `nothing at stake: Nobody waited in the accept queue when the server was told to stop, so nothing was at stake there. ${why}`,
+    ]);
+  });
+
+  it("are not looked for elsewhere, and not when the server ended before it was told to stop", () => {
+    expect(told({ conversations: [letIn] }).remarks).toEqual([]);
+    expect(told({ profile, signalAt: undefined, conversations: [letIn] }).remarks).toEqual([]);
+  });
+});
+
 describe("a broken protocol", () => {
   it("is told with the first violation, and counted by connections", () => {
     const broken = (violation: string) => conversation({ client: { violation } });

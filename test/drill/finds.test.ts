@@ -283,6 +283,52 @@ describe("a server that throws out who is not let in yet", () => {
   });
 });
 
+describe("a server that closes its listener by the clock", () => {
+  const server = "closes-by-the-clock";
+
+  it("has reset those who waited in its accept queue while it hardly ran", async () => {
+    const { result, run, outcome } = await play({ server, profile: "accept-queue" });
+    expect(outcome).toMatchObject({ passed: false, exit: 0, told: { "accept queue": 100 } });
+    const { refused = 0 } = outcome.failures;
+    expect(refused).toBeGreaterThan(10);
+    expect(result.sentence).toContain(`${refused} connections turned away`);
+    const waited = run.connections.filter((each) => each.waited);
+    expect(waited.filter(({ refusalFailed }) => refusalFailed)).toHaveLength(refused);
+    // Some came before the signal and some behind it, and none knows more than that there was an end.
+    const before = waited.filter(({ connectedAt }) => connectedAt! < run.signalAt!);
+    expect(before.length).toBe(50);
+    for (const { refused: how, openedAt } of waited)
+      expect([openedAt === undefined, how?.replace(/^(reset|ended)/, "ended")]).toEqual(
+        how === undefined ? [false, undefined] : [true, "ended without an answer"],
+      );
+  });
+
+  it("passes when nobody waits there", async () => {
+    const { outcome } = await play({ server });
+    expect(outcome).toEqual(passed);
+  });
+});
+
+describe("a server that refuses in words of HTTP whoever comes when it has been told to stop", () => {
+  it("passes, and fails with strict", async () => {
+    const { run, outcome } = await play({ server: "turns-away", profile: "accept-queue" });
+    expect(outcome).toMatchObject({ passed: true, exit: 0, failures: {} });
+    expect(outcome.told["accept queue"]).toBe(100);
+    expect(run.connections.filter(({ refused }) => refused === "HTTP 503").length).toBeGreaterThan(50);
+    const { outcome: strict } = await play({ server: "turns-away", profile: "accept-queue", strict: true });
+    expect(strict.failures.refused).toBeGreaterThan(50);
+  });
+});
+
+it("a server whose process is not the one that serves is not judged by luck", async () => {
+  const { result, run, outcome } = await play({ server: "serves-elsewhere", profile: "accept-queue" });
+  expect(outcome).toMatchObject({ passed: true, failures: {} });
+  expect(run.remarks.find(({ kind }) => kind === "nothing at stake")?.text).toContain(
+    "It went on while its process stood still",
+  );
+  expect(result.atStake).toBe(false);
+});
+
 describe("a server that waits for its peers' Close for ever", () => {
   const server = "waits-for-close";
 

@@ -7,7 +7,7 @@ import { randomFrom } from "../../src/drill/random.js";
 describe("the table of profiles", () => {
   it("has every way of the design", () => {
     const named =
-      "pipelined closed-loop stream slow-reader silent-peer half-close abort late-sender flood fragmented mid-frame handshake far";
+      "pipelined closed-loop stream slow-reader silent-peer half-close abort late-sender flood fragmented mid-frame handshake accept-queue far";
     expect(profileNames).toEqual(named.split(" "));
     expect(Object.keys(profiles)).toEqual(profileNames);
   });
@@ -19,7 +19,7 @@ describe("the table of profiles", () => {
       expect(sentence).not.toMatch(/[|\n`]/);
       expect(sentence.length).toBeGreaterThan(20);
     }
-    expect(does).toMatch(/^(Sends|Is connected)/);
+    expect(does).toMatch(/^(Sends|Is connected|Arrives)/);
     expect(new Set([does, correct, commonly]).size).toBe(3);
   });
 });
@@ -86,6 +86,10 @@ describe("the load", () => {
       expect(await played(name)).toEqual(asks);
     },
   );
+
+  it("of accept-queue is one request", async () => {
+    expect(await played("accept-queue")).toEqual(["ask"]);
+  });
 
   it("of closed-loop is one request behind the other, as long as the connection is open", async () => {
     expect(await played("closed-loop")).toEqual(asks);

@@ -204,6 +204,6 @@ function legendOf(): Markup {
 <dl class="meanings">${classes}</dl>
 <h2>What the shapes mean</h2>
 <ul class="marks">${marks}</ul>
-<p>A row is a connection; its band lasts from the handshake to the end of TCP. What lies at the top of a row came from the server, what lies at its foot from the client. A line is a request, from when it was sent to its reply, or without one to the end of its connection: solid when it was answered, dotted when it was not, dashed when that fails. Where an axis is cut, nothing happened for the time that is written above. Connections that are to blame come first, in bold and in red.</p>
+<p>A row is a connection; its band lasts from the handshake to the end of TCP. What lies at the top of a row came from the server, what lies at its foot from the client. A line is a request, from when it was sent to its reply, or without one to the end of its connection: solid when it was answered, dotted when it was not, dashed when that fails. A faint dotted line before a band is the wait in the accept queue. Where an axis is cut, nothing happened for the time that is written above. Connections that are to blame come first, in bold and in red.</p>
 </footer>`;
 }

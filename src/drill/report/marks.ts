@@ -64,6 +64,7 @@ export const markStyle = raw(`
 .timeline .wrong { fill: var(--bad); font-weight: 600; }
 .timeline path, .timeline circle, .mark path, .mark circle { vector-effect: non-scaling-stroke; }
 .timeline .life { fill: var(--band); }
+.timeline .wait { stroke: var(--faint); stroke-dasharray: 1 3; fill: none; }
 .timeline .grid { stroke: var(--line); fill: none; }
 .timeline .signal { stroke: var(--text); stroke-width: 1.5; fill: none; }
 .timeline .exit { stroke: var(--text); stroke-dasharray: 2 3; fill: none; }

@@ -39,7 +39,7 @@ export function drawRow(row: Row, run: RunResult, frame: Frame, y: number, heigh
   return markup`<g class="row">${drawLife(row, run, frame, y, height)}${requests}${drawEvents(row, run, frame, y, height)}</g>\n`;
 }
 
-/** Its name and its end at the sides, and a band for as long as it was a WebSocket. */
+/** Its name and its end at the sides, a band for as long as it was a WebSocket, and a line while it waited to be accepted. */
 function drawLife(row: Row, run: RunResult, frame: Frame, y: number, height: number): Markup {
   const { connection } = row;
   const { names, left, right, x } = frame;
@@ -52,7 +52,13 @@ function drawLife(row: Row, run: RunResult, frame: Frame, y: number, height: num
     openedAt === undefined
       ? undefined
       : markup`<rect class="life" x="${pixels(from)}" y="${pixels(y + 2)}" width="${pixels(Math.max(1, x(connection.endedAt ?? run.endedAt) - from))}" height="${pixels(height - 4)}"/>`;
-  return markup`<g><title>${describeConnection(connection, run)}</title>${band}<text class="end ${tone}" x="${pixels(names)}" y="${textY}">${nameOf(row)}</text><text class="end ${tone}" x="${left - 10}" y="${textY}">${answered}</text><text class="${tone}" x="${right + 14}" y="${textY}">${endOf(connection)}</text></g>`;
+  return markup`<g><title>${describeConnection(connection, run)}</title>${drawWait(row, run, frame, y + height / 2)}${band}<text class="end ${tone}" x="${pixels(names)}" y="${textY}">${nameOf(row)}</text><text class="end ${tone}" x="${left - 10}" y="${textY}">${answered}</text><text class="${tone}" x="${right + 14}" y="${textY}">${endOf(connection)}</text></g>`;
+}
+
+function drawWait({ connection }: Row, run: RunResult, { x }: Frame, y: number): Markup | undefined {
+  const { waited, connectedAt, openedAt, endedAt } = connection;
+  if (!waited || connectedAt === undefined) return undefined;
+  return markup`<path class="wait" d="M${pixels(x(connectedAt))} ${pixels(y)}H${pixels(x(openedAt ?? endedAt ?? run.endedAt))}"/>`;
 }
 
 function drawRequest({ request, until }: PlacedRequest, run: RunResult, frame: Frame, y: number): Markup {

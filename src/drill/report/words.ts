@@ -93,6 +93,7 @@ export function describeConnection(connection: ConnectionResult, run: RunResult)
   const answered = requests.filter(isAnswered).length;
   const reason = close === undefined || close.reason === "" ? "" : ` “${close.reason}”`;
   const parts = [
+    connection.waited ? "waited in the accept queue" : undefined,
     at("open", connection.openedAt),
     refused === undefined ? undefined : `refused: ${shortened(refused, 200)}`,
     requests.length === 0 ? undefined : `${number(answered)} of ${number(requests.length)} answered`,

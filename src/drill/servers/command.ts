@@ -81,6 +81,16 @@ export class CommandServer implements RunningServer {
     return this.exit === undefined && signalProcess(this.#child.pid!, this.#signal);
   }
 
+  pause(): boolean {
+    // All that it has started with it: a worker would go on accepting.
+    return this.exit === undefined && this.#signalGroup("SIGSTOP");
+  }
+
+  resume(): void {
+    // Not when it is disposed of: its number may be that of another group.
+    if (this.#forget !== undefined) this.#signalGroup("SIGCONT");
+  }
+
   output(): string[] {
     return this.#tail.lines();
   }

@@ -42,6 +42,12 @@ export class ServerElsewhere implements RunningServer {
     return true;
   }
 
+  pause(): boolean {
+    return false;
+  }
+
+  resume(): void {}
+
   output(): string[] {
     return lastLines(this.#output());
   }

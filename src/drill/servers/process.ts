@@ -1,5 +1,6 @@
 /** A server that runs already and whose process is known by its id. */
 import { readFileSync } from "node:fs";
+import { atExit } from "../at-exit.js";
 import { DrillError } from "../errors.js";
 import { hasChildren, signalProcess, type Exit, type RunningServer } from "./running.js";
 
@@ -16,6 +17,8 @@ export class KnownProcess implements RunningServer {
   hadChildren = false;
   readonly #signal: NodeJS.Signals;
   #looking: NodeJS.Timeout | undefined;
+  /** Defined while it stands still. */
+  #forget: (() => void) | undefined;
 
   /** @throws DrillError when there is no such process. */
   constructor(pid: number, signal: NodeJS.Signals) {
@@ -41,6 +44,19 @@ export class KnownProcess implements RunningServer {
     return signalProcess(this.pid, this.#signal);
   }
 
+  pause(): boolean {
+    // It is no child of ours, and would stand still forever.
+    this.#forget ??= atExit(() => this.resume());
+    return signalProcess(this.pid, "SIGSTOP");
+  }
+
+  resume(): void {
+    if (this.#forget === undefined) return;
+    this.#forget();
+    this.#forget = undefined;
+    signalProcess(this.pid, "SIGCONT");
+  }
+
   output(): string[] {
     return [];
   }
@@ -50,6 +66,7 @@ export class KnownProcess implements RunningServer {
   }
 
   async dispose(): Promise<void> {
+    this.resume();
     clearInterval(this.#looking);
   }
 }

@@ -27,6 +27,10 @@ export interface RunningServer {
   readonly hadChildren: boolean;
   /** Begins to tell it to stop; false when it had ended before. Throws a DrillError when that is not possible. */
   stop(): boolean;
+  /** Lets it stand still until `resume()`, as one that has no processor does; false when that is not possible. */
+  pause(): boolean;
+  /** Calling it for a server that does not stand still, or is gone, does nothing. */
+  resume(): void;
   /** The last lines that it printed. */
   output(): string[];
   /** Processes that the command started and that outlived it. */

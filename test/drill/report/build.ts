@@ -32,6 +32,7 @@ export function connection(number: number, result: Partial<ConnectionResult> = {
     role: "profile",
     connectedAt: -6 + (number % 5) * 0.4,
     openedAt: -3 + (number % 5) * 0.4,
+    waited: false,
     refused: undefined,
     refusalFailed: false,
     close: { at: 520, code: 1012, reason: "service restart" },

@@ -26,7 +26,7 @@ const bad = drillOf([
   hangingRun(),
 ]);
 
-it("stays under 5 MB for 20 repeats of 13 profiles with 5 000 connections, whether they fail or not", () => {
+it("stays under 5 MB for 20 repeats of 14 profiles with 5 000 connections, whether they fail or not", () => {
   for (const isGood of [true, false]) {
     const crowd = crowdedRun(isGood);
     const runs = profileNames.flatMap((profile) =>
@@ -34,9 +34,9 @@ it("stays under 5 MB for 20 repeats of 13 profiles with 5 000 connections, wheth
     );
     const page = htmlReport(drillOf(runs));
     expect(Buffer.byteLength(page)).toBeLessThan(5_000_000);
-    expect(page.match(/<details class="run"/g)).toHaveLength(260);
+    expect(page.match(/<details class="run"/g)).toHaveLength(20 * profileNames.length);
     // Whatever is left out: each profile has one.
-    expect(page.match(/<svg class="timeline"/g)?.length).toBeGreaterThanOrEqual(13);
+    expect(page.match(/<svg class="timeline"/g)?.length).toBeGreaterThanOrEqual(profileNames.length);
     expect(page.match(/Its timeline is left out/g)?.length).toBeGreaterThan(200);
   }
 }, 60_000);

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { timelineSvg } from "../../../src/drill/report/index.js";
 import { launchChromium } from "../../tools/browser.js";
 import { hasChromium } from "../../tools/debian.js";
+import { connection, run } from "./build.js";
 import { open } from "./pages.js";
 import { badRun, crowdedRun, goodRun, hangingRun, hostileDrill, interruptedDrill } from "./sample.js";
 
@@ -34,6 +35,22 @@ it("gives what fails, what is allowed, resets and refusals shapes of their own",
   expect(svg).toContain(
     "lc-7f3a-7 duplicated (fails), sent \u221249\u202Fms, reply +90\u202Fms and +130\u202Fms",
   );
+});
+
+it("draws how long a client waited in the accept queue, to its handshake or its end", () => {
+  const waited = (svg: string) => svg.split(`class="wait"`).length - 1;
+  expect(waited(timelineSvg(goodRun()))).toBe(0);
+  const letIn = connection(1, { waited: true, connectedAt: 40, openedAt: 300 });
+  const reset = connection(2, {
+    waited: true,
+    connectedAt: 45,
+    openedAt: undefined,
+    close: undefined,
+    refused: "reset without an answer",
+  });
+  const svg = timelineSvg(run([letIn, reset]));
+  expect(waited(svg)).toBe(2);
+  expect(svg).toContain("Connection 1: waited in the accept queue; open at +250\u202Fms");
 });
 
 it("marks a request without a reply where its connection ended, and where it was sent", () => {

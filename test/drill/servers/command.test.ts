@@ -1,6 +1,6 @@
 /** A server that the drill starts: how it ends, what it prints, and that nothing of it is left. */
 import { spawn } from "node:child_process";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,6 +34,28 @@ async function printedPid(server: CommandServer): Promise<number> {
   await eventually(() => server.output().length > 0);
   return Number(server.output()[0]);
 }
+
+describe.skipIf(!existsSync("/proc"))("a command that is paused", () => {
+  const isStopped = (pid: number) => / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+
+  it("stands still with all that it has started, until it is resumed", async () => {
+    const server = await shell("sleep 600 & echo $!; wait");
+    const pids = [server.pid!, await printedPid(server)];
+    expect(server.pause()).toBe(true);
+    await eventually(() => pids.every(isStopped));
+    server.resume();
+    await eventually(() => !pids.some(isStopped));
+  });
+
+  it("is disposed of where it stands, and is not there afterwards", async () => {
+    const server = await start(["sleep", "600"]);
+    server.pause();
+    await server.dispose();
+    expect(server.exit).toMatchObject({ signal: "SIGKILL" });
+    expect(server.pause()).toBe(false);
+    server.resume();
+  });
+});
 
 describe("a command", () => {
   it("runs without a shell, with its arguments and its environment", async () => {

@@ -27,6 +27,12 @@ async function printedPid(server: ServerElsewhere): Promise<number> {
   return Number(server.output()[0]);
 }
 
+it("a server elsewhere cannot be paused", () => {
+  const server = elsewhere(() => {});
+  expect(server.pause()).toBe(false);
+  expect(server.resume()).toBeUndefined();
+});
+
 describe("a server elsewhere", () => {
   it("has no process that anybody knows", () => {
     const server = elsewhere("true");

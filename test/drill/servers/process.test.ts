@@ -1,7 +1,7 @@
 /** A server that runs already and whose process is known by its id. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { KnownProcess } from "../../../src/drill/servers/process.js";
 import { eventually, noTimers } from "../../tools/serve.js";
@@ -48,6 +48,21 @@ describe("a process", () => {
     alone.stop();
     expect(alone.hadChildren).toBe(false);
     await alone.exited;
+  });
+
+  it.skipIf(!existsSync("/proc"))("stands still until it is resumed, also by its disposal", async () => {
+    const { pid } = await run("echo up; while :; do sleep 0.01; done");
+    const server = known(pid);
+    const isStopped = () => / T /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+    server.resume();
+    expect(server.pause()).toBe(true);
+    await eventually(isStopped);
+    server.resume();
+    await eventually(() => !isStopped());
+    server.pause();
+    await eventually(isStopped);
+    await server.dispose();
+    await eventually(() => !isStopped());
   });
 
   it("that there is not is refused", async () => {
