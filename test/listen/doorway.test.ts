@@ -11,7 +11,7 @@ interface Scene {
   socket: () => MemorySocket;
 }
 
-function scene(timeout = Infinity): Scene {
+function scene(timeout = 60_000): Scene {
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] });
   onTestFinished(() => void vi.useRealTimers());
   let gone = 0;
@@ -40,11 +40,11 @@ describe("a socket that has not asked for anything", () => {
     vi.advanceTimersByTime(50);
     doorway.enter(two);
     vi.advanceTimersByTime(50);
-    expect([doorway.accepted, doorway.silent]).toEqual([2, 2]);
+    expect(doorway.silent).toBe(2);
     expect(doorway.leave(one)).toBe(acceptedAt);
     expect(doorway.leave(two)).toBe(acceptedAt + 50);
     expect([doorway.leave(one), doorway.leave(socket())]).toEqual([undefined, undefined]);
-    expect([doorway.accepted, doorway.silent, gone()]).toEqual([2, 0, 0]);
+    expect([doorway.silent, gone()]).toEqual([0, 0]);
   });
 
   test("is refused when its time is over, and one that has asked is not", async () => {
@@ -87,12 +87,6 @@ describe("a socket that has not asked for anything", () => {
     one.destroy();
   });
 
-  test("has all the time that somebody else gives it when there is no limit of ours", () => {
-    const { doorway, socket } = scene(Infinity);
-    doorway.enter(socket());
-    expect(vi.getTimerCount()).toBe(0);
-  });
-
   test("that leaves is told as gone, once, and its timer with it; one that has asked is no guest of ours", async () => {
     const { doorway, socket, gone } = scene(1_000);
     const [silent, asked] = [socket(), socket()];
@@ -115,32 +109,16 @@ describe("a socket that has not asked for anything", () => {
   });
 });
 
-describe("a socket that comes back after a request", () => {
-  test("is silent again without a timer, and counts as accepted only once", () => {
-    const { doorway, socket } = scene(1_000);
-    const one = socket();
-    const older = socket();
-    doorway.enter(one);
-    doorway.leave(one);
-    doorway.comeBack(one);
-    doorway.comeBack(older);
-    doorway.comeBack(older);
-    expect([doorway.accepted, doorway.silent, vi.getTimerCount()]).toEqual([1, 2, 0]);
-    expect(older.listenerCount("close")).toBe(socket().listenerCount("close") + 1);
-  });
-});
-
 describe("a doorway that is closed", () => {
   test("refuses with 503 who is silent, and leaves the others alone", () => {
     const { doorway, socket, refusals } = scene();
-    const [silent, back, asked] = [socket(), socket(), socket()];
+    const [silent, asked] = [socket(), socket()];
     doorway.enter(silent);
-    doorway.comeBack(back);
     doorway.enter(asked);
     doorway.leave(asked);
     doorway.refuseSilent();
-    expect([silent, back, asked].map(status)).toEqual(["503", "503", undefined]);
-    expect(refusals.open).toBe(2);
+    expect([silent, asked].map(status)).toEqual(["503", undefined]);
+    expect(refusals.open).toBe(1);
     refusals.destroyAll();
   });
 
@@ -152,35 +130,5 @@ describe("a doorway that is closed", () => {
     doorway.leave(asked);
     doorway.destroySilent();
     expect([silent.destroyed, asked.destroyed]).toEqual([true, false]);
-  });
-});
-
-describe("who destroys idle sockets", () => {
-  test("cannot destroy those that have never asked, and destroys all others", () => {
-    const { doorway, socket } = scene();
-    const [fresh, back, stranger] = [socket(), socket(), socket()];
-    doorway.enter(fresh);
-    doorway.comeBack(back);
-    const all = [fresh, back, stranger];
-    doorway.sparingNew(() => all.forEach((one) => one.destroy()));
-    expect(all.map((one) => one.destroyed)).toEqual([false, true, true]);
-  });
-
-  test("finds them as they were afterwards, also when it fails", () => {
-    const { doorway, socket } = scene();
-    const [plain, own] = [socket(), socket()];
-    const destroy = own.destroy.bind(own);
-    own.destroy = destroy;
-    doorway.enter(plain);
-    doorway.enter(own);
-    const fail = (): never => {
-      throw new Error("on purpose");
-    };
-    expect(() => doorway.sparingNew(fail)).toThrow("on purpose");
-    expect(Object.hasOwn(plain, "destroy")).toBe(false);
-    expect(Object.getOwnPropertyDescriptor(own, "destroy")?.value).toBe(destroy);
-    plain.destroy();
-    own.destroy();
-    expect([plain.destroyed, own.destroyed]).toEqual([true, true]);
   });
 });
