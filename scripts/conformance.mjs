@@ -68,7 +68,8 @@ function page(cases) {
       "suite has five, groups 12 and 13 with fewer messages, and with windows of 9 bits where that has 8. Their sections are those of RFC 7692.",
     "",
     ...choices,
-    ...autobahnSection(),
+    ...keptSection("autobahn"),
+    ...keptSection("http"),
   ];
   let group;
   for (const each of cases) {
@@ -90,9 +91,14 @@ function page(cases) {
   return `${lines.join("\n")}\n`;
 }
 
-/** What `npm run autobahn` has written into the page. */
-function autobahnSection() {
-  const [section] = /<!-- autobahn -->[^]*?<!-- \/autobahn -->/.exec(readFileSync(PAGE, "utf8")) ?? [];
+/**
+ * What others have written into the page: `npm run autobahn`, and whoever changes test/listen/http-musts.ts.
+ *
+ * @param {string} name
+ */
+function keptSection(name) {
+  const [section] =
+    new RegExp(`<!-- ${name} -->[^]*?<!-- /${name} -->`).exec(readFileSync(PAGE, "utf8")) ?? [];
   return section === undefined ? [] : ["", section];
 }
 

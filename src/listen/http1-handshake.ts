@@ -9,6 +9,8 @@ import type { ClientTls } from "./options.js";
 import type { Refusal, Refusals } from "./refusal.js";
 import { headOf } from "./request-head.js";
 
+const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
+
 export class Http1Handshake implements OpeningHandshake {
   readonly head: RequestHead;
   readonly stream: Duplex;
@@ -51,7 +53,9 @@ export class Http1Handshake implements OpeningHandshake {
   accept(protocol: string | undefined, extensions: string | undefined): void {
     // Frames leave as whole writes once per tick; Nagle would only hold them back.
     (this.stream as Partial<Socket>).setNoDelay?.(true);
-    this.stream.write(switchingProtocols(this.#key, protocol, extensions));
+    // Who expects a 100 MUST get it before the 101 (RFC 9110 §7.8).
+    const interim = this.head.headers["expect"]?.toLowerCase() === "100-continue" ? CONTINUE : "";
+    this.stream.write(interim + switchingProtocols(this.#key, protocol, extensions));
   }
 
   refuse(refusal: Refusal): void {

@@ -71,8 +71,10 @@ export class Refusals {
 /** The answer. What frames it is ours to say, also against headers that `UpgradeRejected` brings. */
 function responseOf(status: number, message: string, headers: Readonly<Record<string, string>>): string {
   const body = message === "" ? "" : `${message}\n`;
+  const namesProtocols = Object.keys(headers).some((name) => name.toLowerCase() === "upgrade");
   const framing = {
-    Connection: "close",
+    // Who sends Upgrade MUST send this option too (RFC 9110 §7.8).
+    Connection: namesProtocols ? "close, Upgrade" : "close",
     "Content-Type": "text/plain; charset=utf-8",
     "Content-Length": String(Buffer.byteLength(body)),
   };

@@ -22,7 +22,12 @@ import { TlsHandshakes } from "./tls-handshakes.js";
 
 const NO_UPGRADE: Refusal = { status: 400, message: "The header 'Connection: Upgrade' is missing." };
 const HEAD_TOO_LARGE: Refusal = { status: 431, message: "The request's head is too large." };
+/** RFC 9112 §3 */
+const TARGET_TOO_LONG: Refusal = { status: 414, message: "The request target is too long." };
 const NOT_HTTP: Refusal = { status: 400, message: "This is not HTTP." };
+
+/** The beginning of a request of which there is no more yet than its first line. */
+const REQUEST_LINE = /^[A-Z]+ \S*$/;
 
 /** How long the last sockets, destroyed already, get to be gone. */
 const RELEASE_TIMEOUT = 100;
@@ -235,9 +240,7 @@ export class SocketListener implements Listener {
       request.resume();
       refusals.refuse(request.socket, "status" in refusal ? refusal : NO_UPGRADE, head);
     });
-    http.on("clientError", (error: NodeJS.ErrnoException, socket) => {
-      refusals.refuse(socket, error.code === "HPE_HEADER_OVERFLOW" ? HEAD_TOO_LARGE : NOT_HTTP);
-    });
+    http.on("clientError", (error: ParserError, socket) => refusals.refuse(socket, refusalFor(error)));
     return http;
   }
 }
@@ -245,4 +248,17 @@ export class SocketListener implements Listener {
 /** Whether a caller's server accepts sockets paused. The types do not know that it tells. */
 function pausesOnConnect(server: NetServer): boolean {
   return (server as { pauseOnConnect?: boolean }).pauseOnConnect === true;
+}
+
+/** What Node's parser says of what it cannot read. */
+interface ParserError extends NodeJS.ErrnoException {
+  /** The segment in which it gave up, and how much of it was read. */
+  rawPacket?: Buffer;
+  bytesParsed?: number;
+}
+
+function refusalFor({ code, rawPacket, bytesParsed }: ParserError): Refusal {
+  if (code !== "HPE_HEADER_OVERFLOW") return NOT_HTTP;
+  const read = rawPacket?.toString("latin1", 0, bytesParsed) ?? "";
+  return REQUEST_LINE.test(read) ? TARGET_TOO_LONG : HEAD_TOO_LARGE;
 }

@@ -117,9 +117,11 @@ export class Upgrades<Principal> {
   #check(handshake: OpeningHandshake): Offer | Refusal {
     const { head } = handshake;
     const { path } = this.#owner.options;
-    if (path !== undefined && pathOf(head.url) !== path) return NOTHING_HERE;
     const offer = handshake.read();
-    if ("status" in offer) return offer;
+    // What is no request is none at any path (RFC 9112 §3.2).
+    const isElsewhere = path !== undefined && pathOf(head.url) !== path;
+    if ("status" in offer) return isElsewhere && offer.status !== 400 ? NOTHING_HERE : offer;
+    if (isElsewhere) return NOTHING_HERE;
     if (!this.#isOriginAllowed(head)) return WRONG_ORIGIN;
     const closed = this.#owner.closedBecause();
     return closed === undefined ? offer : unavailable(closed);

@@ -30,25 +30,32 @@ export interface HandshakeRefusal {
 }
 
 const VERSION = "13";
+/** What a 426 says of what would do: it MUST name the protocol (RFC 9110 §7.8). */
+const SPOKEN = { Upgrade: "websocket", "Sec-WebSocket-Version": VERSION };
 const KEY_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /** 16 bytes in base64. The last of the 22 digits carries only two bits of them. */
 const KEY = /^[+/0-9A-Za-z]{21}[AQgw]==$/;
 /** A token of RFC 9110 §5.6.2. */
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/;
 
+/** A host with a port or without: a name, an address, or an address in brackets (RFC 9112 §3.2, RFC 3986 §3.2.2). */
+const HOST = /^(?:\[[\w.~!$&'()*+,;=:%-]+\]|(?:[\w.~!$&'()*+,;=-]|%[\da-f]{2})+)(?::\d*)?$/i;
+/** No body: its length may be said all the same. */
+const NOTHING = /^0+$/;
+
 /** Reads the client's half of the handshake (RFC 6455 §4.2.1). */
 export function readHandshake(request: RequestHead): Handshake | HandshakeRefusal {
   const { headers } = request;
+  const broken = whatIsBroken(request);
+  if (broken !== undefined) return refuse(400, broken);
   if (request.method !== "GET") {
     return refuse(405, `A WebSocket handshake is a GET request; this was ${request.method}.`, {
       Allow: "GET",
     });
   }
-  if (!listed(headers["upgrade"]).includes("websocket")) {
-    return refuse(426, "This address speaks WebSocket: send 'Upgrade: websocket'.", {
-      Upgrade: "websocket",
-      "Sec-WebSocket-Version": VERSION,
-    });
+  // The Upgrade of an HTTP/1.0 request MUST be ignored (RFC 9110 §7.8).
+  if (request.httpVersion === "1.0" || !listed(headers["upgrade"]).includes("websocket")) {
+    return refuse(426, "This address speaks WebSocket: send 'Upgrade: websocket' with HTTP/1.1.", SPOKEN);
   }
   if (request.httpVersion !== "1.1") {
     return refuse(400, `A WebSocket handshake needs HTTP/1.1; this was HTTP/${request.httpVersion}.`);
@@ -56,14 +63,16 @@ export function readHandshake(request: RequestHead): Handshake | HandshakeRefusa
   if (!listed(headers["connection"]).includes("upgrade")) {
     return refuse(400, "The header 'Connection: Upgrade' is missing.");
   }
-  if (!headers["host"]) {
-    return refuse(400, "The Host header is missing.");
+  if (saysBody(headers)) {
+    return refuse(400, "A WebSocket handshake has no body.");
   }
   const version = headers["sec-websocket-version"];
   if (version !== VERSION) {
-    return refuse(426, `The Sec-WebSocket-Version must be ${VERSION}; this was ${version ?? "missing"}.`, {
-      "Sec-WebSocket-Version": VERSION,
-    });
+    return refuse(
+      426,
+      `The Sec-WebSocket-Version must be ${VERSION}; this was ${version ?? "missing"}.`,
+      SPOKEN,
+    );
   }
   const key = headers["sec-websocket-key"];
   if (key === undefined || !KEY.test(key)) {
@@ -74,6 +83,28 @@ export function readHandshake(request: RequestHead): Handshake | HandshakeRefusa
     return refuse(400, "The Sec-WebSocket-Protocol header must list different tokens, separated by commas.");
   }
   return { key, protocols };
+}
+
+/** What makes it no HTTP request at all, whatever it asks for (RFC 9112 §3). */
+function whatIsBroken({ url, httpVersion, headers }: RequestHead): string | undefined {
+  const { host } = headers;
+  if (host === undefined && httpVersion === "1.1") return "The Host header is missing.";
+  if (host !== undefined && !HOST.test(host))
+    return "There must be one Host header, with a host and its port.";
+  return isTarget(url) ? undefined : "The request target must be a path, or a URI with a host.";
+}
+
+function isTarget(target: string): boolean {
+  if (target.includes("#")) return false;
+  return target.startsWith("/") || HOST.test(ABSOLUTE_FORM.exec(target)?.[1] ?? "");
+}
+
+/**
+ * Whether a body follows. It means nothing with a GET (RFC 9110 §9.3.1), and it would be read as frames: the protocol
+ * changes behind the whole request only (§7.8).
+ */
+function saysBody(headers: RequestHead["headers"]): boolean {
+  return "transfer-encoding" in headers || !NOTHING.test(headers["content-length"] ?? "0");
 }
 
 function refuse(

@@ -34,4 +34,9 @@ describe("the head of a request", () => {
     expect(headers["host"]).toBe("localhost");
     for (const value of Object.values(headers)) expect(typeof value).toBe("string");
   });
+
+  test("has all its Hosts, of which Node shows the first", async () => {
+    const { request } = await parsed([...HANDSHAKE, "HOST: other"]);
+    expect(headOf(request).headers).toMatchObject({ host: "localhost, other", upgrade: "websocket" });
+  });
 });

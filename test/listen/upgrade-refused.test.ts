@@ -53,13 +53,17 @@ interface Refused {
   options?: ServerOptions<unknown>;
 }
 
+/** What a 426 says of what would do. */
+const REQUIRED = { upgrade: "websocket", connection: "close, Upgrade", "sec-websocket-version": "13" };
+
 const refused: readonly Refused[] = [
   { title: "what is not HTTP", status: 400, text: /not HTTP/, request: "hello?\r\n\r\n" },
   {
     title: "a handshake over HTTP/1.0",
-    status: 400,
+    status: 426,
     text: /HTTP\/1\.1/,
     request: head({}, "GET / HTTP/1.0"),
+    headers: REQUIRED,
   },
   { title: "a handshake without a Host", status: 400, text: /Host/, request: head({ Host: undefined }) },
   {
@@ -105,28 +109,28 @@ const refused: readonly Refused[] = [
     status: 426,
     text: /Upgrade: websocket/,
     request: head({ Upgrade: undefined, Connection: undefined }),
-    headers: { upgrade: "websocket", "sec-websocket-version": "13" },
+    headers: REQUIRED,
   },
   {
     title: "an upgrade to something else",
     status: 426,
     text: /WebSocket/,
     request: head({ Upgrade: "h2c" }),
-    headers: { upgrade: "websocket", "sec-websocket-version": "13" },
+    headers: REQUIRED,
   },
   {
     title: "an older version of WebSocket",
     status: 426,
     text: /13/,
     request: head({ "Sec-WebSocket-Version": "8" }),
-    headers: { "sec-websocket-version": "13" },
+    headers: REQUIRED,
   },
   {
     title: "a handshake without a version",
     status: 426,
     text: /missing/,
     request: head({ "Sec-WebSocket-Version": undefined }),
-    headers: { "sec-websocket-version": "13" },
+    headers: REQUIRED,
   },
   {
     title: "a page from another host",

@@ -75,12 +75,68 @@ describe("reading a handshake", () => {
   for (const version of [undefined, "", "8", "12", "14", "013", "13, 8"]) {
     it(`answers the version ${JSON.stringify(version)} with 426 and the version spoken here`, () => {
       const refusal = readHandshake(request({ "sec-websocket-version": version }));
-      expect(refusal).toMatchObject({ status: 426, headers: { "Sec-WebSocket-Version": "13" } });
+      expect(refusal).toMatchObject({
+        status: 426,
+        headers: { "Sec-WebSocket-Version": "13", Upgrade: "websocket" },
+      });
       expect(refusal).toHaveProperty("message", expect.stringContaining(version ?? "missing"));
     });
   }
 
-  for (const httpVersion of ["1.0", "0.9", "2.0"]) {
+  it("ignores the Upgrade of HTTP/1.0: it answers with 426 and what to upgrade to", () => {
+    expect(readHandshake(request({}, { httpVersion: "1.0" }))).toMatchObject({
+      status: 426,
+      headers: { Upgrade: "websocket" },
+    });
+  });
+
+  for (const host of ["a b", "a, a", "a/b", "user@a", "a:b", "[::1", "a:1:2", "", "ä"]) {
+    it(`refuses the host '${host}' with 400, whatever else is asked`, () => {
+      for (const other of [{}, { upgrade: "h2c" }, { connection: "keep-alive" }]) {
+        expect(readHandshake(request({ host, ...other }))).toMatchObject({ status: 400, headers: {} });
+      }
+      expect(readHandshake(request({ host }, { method: "POST" }))).toMatchObject({ status: 400 });
+    });
+  }
+
+  for (const host of [
+    "a",
+    "a:80",
+    "a:",
+    "127.0.0.1:8080",
+    "[::1]:80",
+    "[fe80::1%25eth0]",
+    "a_b-c.d~",
+    "%61",
+  ]) {
+    it(`accepts the host '${host}'`, () => {
+      expect(readHandshake(request({ host }))).toHaveProperty("key");
+    });
+  }
+
+  for (const url of ["*", "", "chat", "/chat#top", "http:///chat", "http://user@host/chat", "http://:80/"]) {
+    it(`refuses the target '${url}' with 400`, () => {
+      expect(readHandshake(request({}, { url }))).toMatchObject({ status: 400, headers: {} });
+    });
+  }
+
+  for (const body of [
+    { "content-length": "1" },
+    { "content-length": "00010" },
+    { "content-length": "" },
+    { "transfer-encoding": "chunked" },
+    { "transfer-encoding": "", "content-length": "0" },
+  ]) {
+    it(`refuses a body with 400: ${JSON.stringify(body)}`, () => {
+      expect(readHandshake(request(body))).toMatchObject({ status: 400, headers: {} });
+    });
+  }
+
+  it("accepts a length of zero, which is no body", () => {
+    expect(readHandshake(request({ "content-length": "0" }))).toHaveProperty("key");
+  });
+
+  for (const httpVersion of ["0.9", "2.0"]) {
     it(`refuses HTTP/${httpVersion} with 400`, () => {
       expect(readHandshake(request({}, { httpVersion }))).toMatchObject({ status: 400, headers: {} });
     });
