@@ -79,14 +79,8 @@ export class DrillView {
     }
     this.#output(runs);
     this.#screen.line();
-    const isUnknown = runs.some(({ effects, failures }) => !effects && failures.some(isOfRequests));
-    if (isUnknown)
-      this.#screen.line(
-        this.#screen.paint(
-          "dim",
-          "Nobody says what was executed: the server keeps no file of its effects ($LASTCALL_EFFECTS).",
-        ),
-      );
+    const unknown = runs.filter(({ effects, failures }) => !effects && failures.some(isOfRequests)).length;
+    if (unknown > 0) this.#screen.line(this.#screen.paint("dim", withoutEffects(unknown, runs)));
     const colour = !result.passed ? "red" : result.atStake ? "green" : "yellow";
     this.#screen.line(this.#screen.paint(colour, result.sentence));
     for (const path of reports) this.#screen.line(`Report: ${path}`);
@@ -174,6 +168,13 @@ function isOfRequests({ kind }: Finding): boolean {
 
 function failedRequests({ connections }: RunResult): number {
   return connections.reduce((sum, { requests }) => sum + requests.filter(({ failed }) => failed).length, 0);
+}
+
+/** That nobody says what was executed: never, or not in some runs, where the file is made by what is executed first. */
+function withoutEffects(unknown: number, runs: readonly RunResult[]): string {
+  if (!runs.some(({ effects }) => effects))
+    return "Nobody says what was executed: the server keeps no file of its effects ($LASTCALL_EFFECTS).";
+  return `In ${count(unknown, "run")} nobody says what was executed: the server made no file of its effects ($LASTCALL_EFFECTS). It should make it at its start.`;
 }
 
 /** How the processes ended: one word where all ended alike. */

@@ -28,10 +28,11 @@ export interface AuthenticateContext {
 }
 
 /**
- * Who connects: the principal, of any kind. Who has none to tell returns `true`, which is the principal then. False,
- * null and undefined refuse with 401: they are what a look-up returns that has found nobody.
+ * Who connects: the principal. Who has none to tell returns `true`, which is the principal then. Whatever is falsy
+ * refuses with 401: undefined, null and false, which a look-up returns that has found nobody, and an empty string, 0
+ * and NaN too.
  */
-export type Verdict<Principal> = Principal | false | null | undefined;
+export type Verdict<Principal> = Principal | false | null | undefined | "" | 0 | 0n;
 
 /** Decides who connects. */
 export type Authenticate<Principal> = (

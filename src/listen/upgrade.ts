@@ -203,7 +203,8 @@ export class Upgrades<Principal> {
   }
 
   #admit(handshake: OpeningHandshake, verdict: Verdict<Principal>): { value: Principal } | undefined {
-    if (verdict !== false && verdict !== null && verdict !== undefined) return { value: verdict };
+    // Not only false: `token && users.get(token)` is an empty string for an empty token.
+    if (verdict) return { value: verdict };
     handshake.refuse(NOT_AUTHENTICATED);
     return undefined;
   }

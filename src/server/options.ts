@@ -14,8 +14,9 @@ export interface ServerOptions<Principal = undefined> {
   /** Origins of pages that may connect, or "*". Default: the host of the request, when there is an Origin at all. */
   origins?: readonly string[] | "*" | undefined;
   /**
-   * Decides who connects: returns the principal, or `true` when there is none to tell. False, null and undefined
-   * refuse with 401; throw `UpgradeRejected` for another answer. Anything else thrown is a 500 and goes to `onError`.
+   * Decides who connects: returns the principal, or `true` when there is none to tell. Whatever is falsy (undefined,
+   * null, false, an empty string, 0) refuses with 401; throw `UpgradeRejected` for another answer. Anything else thrown
+   * is a 500 and goes to `onError`.
    */
   authenticate?: Authenticate<Principal> | undefined;
   /** Bytes a message may have. Default 1 MiB. */

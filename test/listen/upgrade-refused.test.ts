@@ -1,4 +1,5 @@
 /** Who is not let in, and how that is told: a status, a short text, and an end without a reset. */
+import { inspect } from "node:util";
 import { describe, expect, test } from "vitest";
 import { UpgradeRejected, type Connection, type ServerOptions } from "../../src/index.js";
 import { connectRaw, openRaw, type RawClient } from "../tools/raw-client.js";
@@ -158,16 +159,16 @@ const refused: readonly Refused[] = [
     request: head({}, "GET /other HTTP/1.1"),
     options: { path: "/chat" },
   },
-  ...[false, null, undefined].flatMap((verdict) => [
+  ...[false, null, undefined, "", 0, Number.NaN, 0n].flatMap((verdict) => [
     {
-      title: `whom authenticate answers with ${verdict}`,
+      title: `whom authenticate answers with ${inspect(verdict)}`,
       status: 401,
       text: /^Only who is authenticated may connect\.\n$/,
       request: head(),
       options: { authenticate: () => verdict },
     },
     {
-      title: `whom authenticate answers with a promise of ${verdict}`,
+      title: `whom authenticate answers with a promise of ${inspect(verdict)}`,
       status: 401,
       text: /authenticated/,
       request: head(),

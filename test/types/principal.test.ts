@@ -95,6 +95,22 @@ it("is inferred without what refuses: a look-up that finds nobody returns undefi
   });
 });
 
+it("is inferred without the empty token that a look-up never gets to see", () => {
+  const users = new Map([["alice", alice]]);
+  const tokenOf = ({ url }: RequestHead) => new URL(url, "ws://host").searchParams.get("token");
+  createServer(
+    {
+      authenticate: (request) => {
+        const token = tokenOf(request);
+        return token && users.get(token);
+      },
+    },
+    (connection) => {
+      expectTypeOf(connection.principal).toEqualTypeOf<User>();
+    },
+  );
+});
+
 it("is true when authenticate only says yes or no", () => {
   createServer({ authenticate: ({ url }) => url === "/" }, (connection) => {
     expectTypeOf(connection.principal).toEqualTypeOf<true>();

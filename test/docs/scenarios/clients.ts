@@ -41,24 +41,30 @@ await next.shutdown();`,
     before: `import { createServer, UpgradeRejected } from "lastcall";
 const port = await drive.freePort();
 const address = \`ws://127.0.0.1:\${port}\`;`,
-    after: `const waiting = connectPatiently(address);
+    after: `const greetings = [];
+const onMessage = (message) => greetings.push(String(message));
+const waiting = connectPatiently(address, onMessage);
 const server = createServer(
   { maxConnections: 2, authenticate: ({ url }) => {
     if (url !== "/") throw new UpgradeRejected(401);
     return true;
   } },
-  async (connection) => { for await (const _ of connection); },
+  async (connection) => {
+    connection.send("welcome");
+    for await (const _ of connection);
+  },
 );
 await server.listen({ port, host: "127.0.0.1" });
 const first = await waiting;
-await assert.rejects(connectPatiently(address + "/secret"), /refused with 401/);
+await assert.rejects(connectPatiently(address + "/secret", onMessage), /refused with 401/);
 const { socket } = await drive.connect(port);
 const began = performance.now();
-const second = connectPatiently(address);
+const second = connectPatiently(address, onMessage);
 setTimeout(() => first.close(), 300);
 (await second).close();
 socket.close();
 assert.ok(performance.now() - began >= 900, "Retry-After was heard");
+assert.deepEqual(greetings, ["welcome", "welcome"]);
 await server.shutdown();`,
   },
   {

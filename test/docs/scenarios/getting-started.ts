@@ -60,15 +60,27 @@ assert.match(reply, /^\\d+: done: one$/);
 await server.shutdown();`,
   },
   {
-    marker: 'report.outcome === "forced" ? 1 : 0',
+    marker: "signals: terminationSignals() });\nprocess.exit(",
     replace: ["8080", "port"],
     before: `import { terminationSignals } from "lastcall/process";
 ${lastcall}
-const server = createServer(each(drive.work));
+// A ticker that nobody told of \`draining\`.
+const server = createServer({ drain: { deadline: 100 } }, async (connection) => {
+  for (;;) {
+    connection.send("tick");
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+});
 const port = await drive.freePort();
-const seen = drive.terminateInTheMiddle(port);`,
-    after: `assert.deepEqual(await seen, drive.servedInTheMiddle);
-assert.equal(process.exitCode, 0);`,
+void (async () => {
+  const client = await drive.connect(port);
+  await client.received(1);
+  process.kill(process.pid, "SIGTERM");
+})();
+process.once("exit", (code) => {
+  assert.equal(code, 1);
+  process.exitCode = 0;
+});`,
   },
   {
     marker: "{ deadline: 500, closeTimeout: 200 }",

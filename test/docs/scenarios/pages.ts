@@ -96,14 +96,12 @@ const server = createServer({ drain: { deadline: 100 } }, () => new Promise(() =
 const port = await drive.freePort();
 const printed = [];
 const console = { log: (line) => printed.push(line) };
-const left = drive.connect(port).then(({ closed }) => {
-  process.kill(process.pid, "SIGTERM");
-  return closed;
+void drive.connect(port).then(() => process.kill(process.pid, "SIGTERM"));
+process.once("exit", (code) => {
+  assert.equal(JSON.parse(printed[0]).troubled[0].reason, "handler");
+  assert.equal(code, 1);
+  process.exitCode = 0;
 });`,
-    after: `assert.equal(await left, 1006);
-assert.equal(JSON.parse(printed[0]).troubled[0].reason, "handler");
-assert.equal(process.exitCode, 1);
-process.exitCode = 0;`,
   },
   {
     marker: "cluster.worker.disconnect()",
@@ -123,6 +121,38 @@ const port = Number(process.env.PORT);
 const seen = drive.terminateInTheMiddle(port);`,
     after: `assert.equal(report.outcome, "clean");
 assert.deepEqual(await seen, drive.servedInTheMiddle);`,
+  },
+  {
+    marker: "worker.process.kill(signal)",
+    replace: ['"worker.js"', "worker"],
+    before: `import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+process.env.PORT = await drive.freePort();
+const folder = mkdtempSync(fileURLToPath(new URL("cluster-", import.meta.url)));
+const worker = folder + "/worker.mjs";
+writeFileSync(worker, \`import cluster from "node:cluster";
+import { createServer, each } from "lastcall";
+import { terminationSignals } from "lastcall/process";
+const server = createServer(each(async (message) => {
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  return "done: " + message;
+}));
+await server.run({ listen: Number(process.env.PORT), signals: terminationSignals() });
+cluster.worker.disconnect();\`);`,
+    after: `const workers = Object.values(cluster.workers);
+assert.equal(workers.length, 2);
+const ends = workers.map((each) => once(each, "exit"));
+await Promise.all(workers.map((each) => once(each, "listening")));
+assert.deepEqual(await drive.terminateInTheMiddle(Number(process.env.PORT)), drive.servedInTheMiddle);
+assert.deepEqual(await Promise.all(ends), [[0, null], [0, null]]);
+rmSync(folder, { recursive: true });`,
+  },
+  {
+    marker: "patience: 3_000, closeTimeout: 2_000",
+    before: `${lastcall}\nconst handler = () => {};`,
+    after: `${listen}
+assert.equal((await server.shutdown()).outcome, "clean");`,
   },
   {
     marker: 'subscribe("lastcall:connection"',
@@ -160,7 +190,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 const folder = mkdtempSync(join(tmpdir(), "lastcall-snippet-"));
 process.env.LASTCALL_EFFECTS = join(folder, "effects");`,
-    after: `executed("lc-7f3a-12 xxx");
+    after: `assert.equal(readFileSync(effects, "utf8"), "");
+executed("lc-7f3a-12 xxx");
 assert.equal(readFileSync(effects, "utf8"), "lc-7f3a-12 xxx\\n");
 rmSync(folder, { recursive: true });`,
   },

@@ -257,6 +257,7 @@ assert.equal(report.outcome, "clean");`,
     before: `const port = await drive.freePort();
 const handler = async (connection) => { for await (const message of connection) connection.send(await drive.work(message)); };`,
     after: `assert.deepEqual(await drive.converse(port, ["one"], { path: "/chat" }), ["done: one"]);
+await assert.rejects(drive.connect(port, { path: "/nope" }), /404/);
 const theirs = await drive.connect(port, { path: "/reload" });
 assert.deepEqual(await theirs.received(1), ["reload: connected"]);
 assert.equal((await server.shutdown()).outcome, "clean");
@@ -264,10 +265,13 @@ assert.equal(theirs.socket.readyState, theirs.socket.OPEN);
 theirs.socket.terminate();`,
   },
   {
-    marker: 'test("answers in capitals"',
+    marker: 'test("greets, and answers in capitals"',
     replace: [
       'import { handler } from "./handler.js";',
-      "const handler = async (connection) => { for await (const message of connection) connection.send(message.toUpperCase()); };",
+      `const handler = async (connection) => {
+  connection.send("welcome");
+  for await (const message of connection) connection.send(message.toUpperCase());
+};`,
     ],
   },
 ];
