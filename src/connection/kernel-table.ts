@@ -1,5 +1,5 @@
 /** The tables in which Linux tells of each TCP socket what waits in it: `/proc/net/tcp` and `/proc/net/tcp6`. */
-import { createReadStream, readFileSync } from "node:fs";
+import { closeSync, createReadStream, openSync, readSync } from "node:fs";
 import { isIPv4, type Socket } from "node:net";
 import { endianness } from "node:os";
 
@@ -60,16 +60,41 @@ function groupsOf(part: string): Buffer {
 /** How many are connected to a listening socket and not accepted; 0 where the system does not tell. */
 export function waitingAt(address: string, port: number): number {
   const local = `${hexOf(address)}:${hexOfPort(port)}`;
-  let lines: string[];
-  try {
-    lines = readFileSync(tableOf(address), "latin1").split("\n");
-  } catch {
-    return 0;
+  let sum = 0;
+  for (const line of listeningIn(tableOf(address))) {
+    const [, at, , , queues] = line.trim().split(/\s+/, 5);
+    if (at === local) sum += Number.parseInt(queues!.split(":")[1]!, 16);
   }
-  // "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 …": 0A is LISTEN, and its queue holds sockets.
-  const fields = lines.map((line) => line.trim().split(/\s+/, 5));
-  const listening = fields.filter(([, at, , state]) => at === local && state === "0A");
-  return listening.reduce((sum, [, , , , queues]) => sum + Number.parseInt(queues!.split(":")[1]!, 16), 0);
+  return sum;
+}
+
+/**
+ * The lines of those that listen: "  0: 0100007F:1F90 00000000:0000 0A 00000000:00000003 …". They come first, and what
+ * is behind them is not read: it may be a million, and meanwhile others come who would be reset.
+ */
+function listeningIn(table: string): string[] {
+  let descriptor: number;
+  try {
+    descriptor = openSync(table, "r");
+  } catch {
+    return [];
+  }
+  try {
+    const page = Buffer.alloc(4096);
+    const lines: string[] = [];
+    let rest = "";
+    for (let length; (length = readSync(descriptor, page)) > 0;) {
+      const read = (rest + page.toString("latin1", 0, length)).split("\n");
+      rest = read.pop()!;
+      for (const line of read) {
+        if (/^ *\d+: \S+ \S+ (?!0A)/.test(line)) return lines;
+        lines.push(line);
+      }
+    }
+    return lines;
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 /**

@@ -211,13 +211,13 @@ class HttpHost {
     if (![...this.#claims.values()].every(({ isLeaving }) => isLeaving)) return;
     this.#draining = true;
     this.#ledger.drain();
-    this.#http2.close();
   }
 
   async stopAccepting(listener: HttpHostListener, limit: number): Promise<void> {
     this.#leave(listener);
     const isOver = (): boolean => !this.#server.listening || !this.#claims.has(listener);
-    await untilNobodyComes(() => this.#accepted, limit, isOver);
+    const waiting = (): number => (isOver() ? 0 : waitingToBeAccepted(this.#server));
+    await untilNobodyComes(() => this.#accepted, waiting, limit, isOver);
     this.stopAcceptingNow(listener);
   }
 
@@ -227,9 +227,10 @@ class HttpHost {
     // Those whose TLS handshake is under way have come already.
     const came = this.#ledger.entered + this.#encrypting.size;
     if (claim !== undefined) claim.doorClosedAfter = Math.min(claim.doorClosedAfter, came);
-    if (!this.#draining || !this.#server.listening) return;
-    this.#neverAccepted += waitingToBeAccepted(this.#server);
+    if (!this.#draining) return;
+    if (this.#server.listening) this.#neverAccepted += waitingToBeAccepted(this.#server);
     this.#ledger.closeDoor();
+    this.#http2.close();
   }
 
   refuseSilent(): void {

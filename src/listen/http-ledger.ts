@@ -43,6 +43,7 @@ export class HttpLedger implements VisitOwner {
   #entered = 0;
   #unanswered = 0;
   #draining = false;
+  #doorClosed = false;
   #silentMayStay = true;
   #idleMayStay = true;
   #graceTimer: Timer | undefined;
@@ -76,7 +77,7 @@ export class HttpLedger implements VisitOwner {
   /** A socket that will ask for something. */
   enter(socket: Socket): void {
     const visit = this.#note(socket, ++this.#entered);
-    if (this.#draining) visit.drain();
+    if (this.#doorClosed) visit.drain();
   }
 
   #note(socket: Socket, number: number): Visit {
@@ -170,7 +171,6 @@ export class HttpLedger implements VisitOwner {
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
-    for (const visit of this.#visits.values()) visit.drain();
     this.#watchOlder();
   }
 
@@ -183,12 +183,18 @@ export class HttpLedger implements VisitOwner {
     });
   }
 
-  /** Closes the listening socket, and no connection: Node would end those that it takes for idle. */
+  /**
+   * Closes the listening socket, and no connection: Node would end those that it takes for idle. Answers say that they
+   * are the last from here on, and not earlier: whoever is told comes again at once, and would wait at a door that closes.
+   */
   closeDoor(): void {
     spared(() => {
       if (this.#server.listening) this.#server.close();
     });
-    this.#graceTimer ??= systemClock.after(KEPT_ALIVE_GRACE, () => {
+    if (this.#doorClosed) return;
+    this.#doorClosed = true;
+    for (const visit of this.#visits.values()) visit.drain();
+    this.#graceTimer = systemClock.after(KEPT_ALIVE_GRACE, () => {
       this.#idleMayStay = false;
       this.#onGuestGone();
     });

@@ -155,6 +155,7 @@ export class SocketListener implements Listener {
   async stopAccepting(limit: number): Promise<void> {
     await untilNobodyComes(
       () => this.#accepted,
+      () => waitingToBeAccepted(this.#server),
       limit,
       () => !this.#server.listening,
     );

@@ -4,8 +4,10 @@ import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { untilNobodyComes, waitingToBeAccepted } from "../../src/listen/accept-queue.js";
+import { atLeast, bound, ms } from "../tools/timing.js";
 
 const never = (): boolean => false;
+const nobody = (): number => 0;
 
 describe("closing the door", () => {
   test("waits while somebody comes in each turn, and for one turn without", async () => {
@@ -18,14 +20,33 @@ describe("closing the door", () => {
       setImmediate(come);
     };
     setImmediate(come);
-    await untilNobodyComes(() => accepted, 1_000, never);
+    await untilNobodyComes(() => accepted, nobody, 1_000, never);
     expect(accepted).toBe(20);
+  });
+
+  test("waits for who has come in a turn in which nobody was accepted", async () => {
+    let [accepted, waiting] = [0, 1];
+    setTimeout(() => ([accepted, waiting] = [1, 0]), 20);
+    await untilNobodyComes(
+      () => accepted,
+      () => waiting,
+      60_000,
+      never,
+    );
+    expect(accepted).toBe(1);
+  });
+
+  test("does not wait longer than was allowed for who is never accepted", async () => {
+    const began = performance.now();
+    await untilNobodyComes(nobody, () => 1, ms(50), never);
+    expect(performance.now() - began).toBeGreaterThanOrEqual(atLeast(50));
+    expect(performance.now() - began).toBeLessThan(bound(200));
   });
 
   test("lies a whole look at the sockets after it was asked for", async () => {
     const order: string[] = [];
     setImmediate(() => setImmediate(() => order.push("a whole turn")));
-    await untilNobodyComes(() => 0, 1_000, never);
+    await untilNobodyComes(nobody, nobody, 1_000, never);
     expect(order).toEqual(["a whole turn"]);
   });
 
@@ -41,7 +62,7 @@ describe("closing the door", () => {
       setImmediate(come);
     };
     setImmediate(come);
-    await untilNobodyComes(() => accepted, 1_000, never);
+    await untilNobodyComes(() => accepted, nobody, 1_000, never);
     expect(accepted).toBe(500);
   });
 
@@ -56,7 +77,7 @@ describe("closing the door", () => {
       if (accepted >= 512) fullAt = Math.min(fullAt, performance.now());
       return accepted;
     };
-    await untilNobodyComes(count, 1_000, never);
+    await untilNobodyComes(count, nobody, 1_000, never);
     expect(performance.now() - fullAt).toBeGreaterThanOrEqual(950);
     expect(performance.now() - fullAt).toBeLessThan(1_100);
   });
@@ -65,6 +86,7 @@ describe("closing the door", () => {
     let accepted = 0;
     await untilNobodyComes(
       () => ++accepted,
+      nobody,
       Infinity,
       () => accepted >= 10,
     );

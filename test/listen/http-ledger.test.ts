@@ -136,6 +136,28 @@ describe("an answer", () => {
     expect(idle.ended).toBe("FIN");
   });
 
+  test("says that it is the last when the door is closed, not before: who is told so comes again at once", async () => {
+    const { listener, answers } = answering();
+    const { http, port, server } = await hosted(listener);
+    const peer = await HttpPeer.connect(http, port);
+    peer.get("/early");
+    await eventually(() => answers.size === 1);
+    const down = server.shutdown();
+    // The door is a whole turn longer open than that.
+    await new Promise((resolve) => setImmediate(resolve));
+    answers.get("/early")!.end(`door open: ${http.listening}`);
+    await eventually(() => !http.listening);
+    peer.get("/late");
+    await eventually(() => answers.size === 2);
+    answers.get("/late")!.end("door closed");
+    expect((await down).requests).toEqual({ answered: 2, left: 0, cut: 0 });
+    await peer.closed();
+    expect(peer.answers).toMatchObject([
+      { connection: "keep-alive", body: "door open: true" },
+      { connection: "close", body: "door closed" },
+    ]);
+  });
+
   test("that is cut at the deadline is told, without the query of its path", async () => {
     const { port, http, server } = await hosted((_request, response) => {
       response.writeHead(200, { "Content-Length": 1_000 }).write("some");

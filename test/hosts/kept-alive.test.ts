@@ -1,0 +1,77 @@
+/** Connections that others keep alive, in use while the server behind them goes down. */
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { certificate } from "../scenario/ways/tls.js";
+import { hasNginx, hasOpenssl } from "../tools/debian.js";
+import { repetitions } from "../tools/effort.js";
+import { Forked } from "../tools/fork.js";
+import { startNginx } from "../tools/proxy.js";
+import { eventually } from "../tools/serve.js";
+import { askAgain, askerOf, ELSEWHERE, type Requests, type ToldByHost } from "./load.js";
+
+const CONNECTIONS = 20;
+/** Milliseconds for which a request keeps the loop of its server: what comes meanwhile waits in the kernel. */
+const BUSY = 2;
+
+interface Pool {
+  name: string;
+  /** What asks the server at a port. */
+  open: (port: number) => Promise<() => Promise<string>>;
+}
+
+/** `fetch` is undici's, and so is the pool behind it. */
+const undici: Pool = {
+  name: `undici ${process.versions["undici"]}, as fetch`,
+  open: (port) =>
+    Promise.resolve(async () => {
+      const response = await fetch(`http://127.0.0.1:${port}/slow`);
+      const answer = await response.text();
+      return response.ok ? answer : String(response.status);
+    }),
+};
+
+/** A POST: what was sent of one that is reset must not be sent to another server (RFC 9110 §9.2.2). */
+const nginx: Pool = {
+  name: "nginx' upstream keep-alive",
+  async open(port) {
+    const other = createServer((_request, response) => response.end(ELSEWHERE)).listen(0, "127.0.0.1");
+    onTestFinished(() => other.close().closeAllConnections());
+    await once(other, "listening");
+    const servers = [
+      `server 127.0.0.1:${port} max_fails=0;`,
+      `server 127.0.0.1:${(other.address() as AddressInfo).port} backup;`,
+    ];
+    const { clear } = await startNginx(port, certificate, [
+      [`http://127.0.0.1:${port}`, "http://pool"],
+      ["server {", `upstream pool { ${servers.join(" ")} keepalive ${CONNECTIONS}; }\nserver {`],
+      [`""      close;`, `""      "";`],
+    ]);
+    return askerOf(clear, false, CONNECTIONS, "POST");
+  },
+};
+
+describe.each([undici, ...(hasNginx && hasOpenssl ? [nginx] : [])])("$name", ({ name, open }) => {
+  test("sees no reset when the server behind a pool goes down", async () => {
+    const requests: Requests = { answered: 0, elsewhere: 0, failed: [] };
+    let executed = 0;
+    for (let round = 0; round < repetitions.keptAliveRounds; round++) {
+      const host = new Forked<ToldByHost>("host-server.mjs", { framework: "node:http", busy: BUSY });
+      const { port } = await host.tells("listening");
+      const ask = await open(port);
+      const enough = requests.answered + 10 * CONNECTIONS;
+      const asking = Array.from({ length: CONNECTIONS }, () => askAgain(ask, requests));
+      await eventually(() => requests.answered >= enough);
+      host.kill("SIGTERM");
+      await Promise.all(asking);
+      executed += (await host.tells("down")).done.plain;
+      expect(await host.exited()).toMatchObject({ code: 0, stderr: "" });
+    }
+    console.info(
+      `${name}: ${repetitions.keptAliveRounds} drains, ${requests.failed.length} of ${executed} failed: ${requests.failed}`,
+    );
+    expect(requests.failed).toEqual([]);
+    expect(requests.answered).toBe(executed);
+  }, 600_000);
+});
