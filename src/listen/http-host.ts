@@ -10,9 +10,10 @@ import type { Duplex } from "node:stream";
 import { Server as TlsServer } from "node:tls";
 import { now } from "../base/clock.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
-import { pathOf } from "../wire/handshake.js";
+import { pathOf, readHandshake, type RequestHead } from "../wire/handshake.js";
 import { untilNobodyComes, waitingToBeAccepted } from "./accept-queue.js";
 import { Http1Handshake } from "./http1-handshake.js";
+import { ignoreOtherUpgrades, takeOtherUpgrade } from "./not-websocket.js";
 import { Http2Sessions, speaksHttp2, type Http1And2Server } from "./http2-sessions.js";
 import { HttpLedger } from "./http-ledger.js";
 import {
@@ -22,7 +23,7 @@ import {
   type ListenerOwner,
   type PlainRequests,
 } from "./listener.js";
-import { CLOSING, NOTHING_HERE, Refusals, unavailable } from "./refusal.js";
+import { CLOSING, NOTHING_HERE, Refusals, unavailable, type Refusal } from "./refusal.js";
 import { headOf } from "./request-head.js";
 import {
   afterAllListeners,
@@ -101,6 +102,12 @@ export class HttpHostListener implements Listener {
   }
 }
 
+/** What is no HTTP request is refused as such, whatever it asks for (RFC 9112 §3.2). */
+function notARequest(head: RequestHead): Refusal | undefined {
+  const read = readHandshake(head);
+  return "status" in read && read.status === 400 ? read : undefined;
+}
+
 /** A server's claim on an HTTP server. Those who came in when its door was closed are refused. */
 interface Claim {
   isLeaving: boolean;
@@ -121,6 +128,7 @@ class HttpHost {
   /** Sockets whose TLS handshake is under way. */
   readonly #encrypting: TlsHandshakes;
   readonly #http2: Http2Sessions;
+  readonly #heedOtherUpgrades: () => void;
   /** The last of our servers goes down, and the HTTP server with it. */
   #draining = false;
   /** The last one, when it has been released. */
@@ -163,6 +171,7 @@ class HttpHost {
     }
     // First, so that who refuses what is not his own does not do it before us.
     server.prependListener("upgrade", this.#onUpgrade);
+    this.#heedOtherUpgrades = ignoreOtherUpgrades(server as HttpServer);
   }
 
   #claim(listener: HttpHostListener): void {
@@ -227,7 +236,9 @@ class HttpHost {
     // Those whose TLS handshake is under way have come already.
     const came = this.#ledger.entered + this.#encrypting.size;
     if (claim !== undefined) claim.doorClosedAfter = Math.min(claim.doorClosedAfter, came);
-    if (!this.#draining) return;
+    // Others may still let in who has come to theirs: the last one closes the door.
+    const isLast = [...this.#claims.values()].every(({ doorClosedAfter }) => doorClosedAfter < Infinity);
+    if (!this.#draining || !isLast) return;
     if (this.#server.listening) this.#neverAccepted += waitingToBeAccepted(this.#server);
     this.#ledger.closeDoor();
     this.#http2.close();
@@ -258,6 +269,7 @@ class HttpHost {
     this.#server.off("secureConnection", this.#onSocket);
     this.#server.off("tlsClientError", this.#encrypting.onFailed);
     this.#server.off("upgrade", this.#onUpgrade);
+    this.#heedOtherUpgrades();
   }
 
   // Who comes
@@ -274,6 +286,10 @@ class HttpHost {
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    if (takeOtherUpgrade(this.#server as HttpServer, request, socket, head)) {
+      if (this.#server.listenerCount("upgrade") > 1) this.#ledger.leave(socket);
+      return;
+    }
     const visit = this.#ledger.get(socket);
     const answer = (): void => {
       // What was asked before is answered before (RFC 9112 §9.3.2).
@@ -315,8 +331,9 @@ class HttpHost {
     const claim = listener && this.#claims.get(listener)!;
     if (claim === undefined || number > claim.doorClosedAfter) {
       // Nobody else will answer, and Node's timeouts do not know upgraded sockets.
-      const isDown = claim !== undefined || this.#isDown(request);
-      this.#refusals.refuse(socket, isDown ? unavailable(CLOSING) : NOTHING_HERE, headOf(request));
+      const requestHead = headOf(request);
+      const refusal = claim !== undefined || this.#isDown(request) ? unavailable(CLOSING) : NOTHING_HERE;
+      this.#refusals.refuse(socket, notARequest(requestHead) ?? refusal, requestHead);
       return;
     }
     // The caller's server may end our side with the peer's; replies to a peer that has sent all it has come after.

@@ -105,8 +105,7 @@ export class HttpLedger implements VisitOwner {
     const visit = this.#visits.get(request?.socket ?? given.find((one) => one instanceof Duplex)!);
     if (visit === undefined || ENTRANCES.has(event)) return true;
     if (request !== undefined && visit.isOver) {
-      // Unread, its body would stop the socket, and its end would be a reset.
-      request.resume();
+      visit.readOn(request);
       return false;
     }
     if (request !== undefined && response !== undefined) this.#ask(visit, request, response);
@@ -205,7 +204,7 @@ export class HttpLedger implements VisitOwner {
     this.#silentMayStay = false;
     for (const visit of this.#visits.values()) {
       if (!this.#isSilent(visit) || visit.isIdle) continue;
-      this.leave(visit.socket);
+      visit.noteRefused();
       refusals.refuse(visit.socket, unavailable(CLOSING));
     }
   }

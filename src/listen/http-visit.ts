@@ -172,6 +172,19 @@ export class Visit {
     this.socket.destroySoon = () => this.end();
   }
 
+  /** It is told that nothing is served, and Node's parser does not know that. */
+  noteRefused(): void {
+    this.#isOver = true;
+  }
+
+  /** Reads what nobody is to hear of: unread, it would stop the socket, and the end would be a reset. */
+  readOn(request: IncomingMessage): void {
+    request.resume();
+    // From one that asks to be upgraded Node has taken its listeners.
+    this.socket.on("error", ignoreError);
+    this.socket.resume();
+  }
+
   /** Sends FIN, and reads on for a while: what crosses it gets no reset, and is not served. */
   end(): void {
     this.#isOver = true;

@@ -203,6 +203,8 @@ export class Upgrades<Principal> {
   }
 
   #admit(handshake: OpeningHandshake, verdict: Verdict<Principal>): { value: Principal } | undefined {
+    // Returned instead of thrown, it means the same.
+    if (isRejection(verdict)) throw verdict;
     // Not only false: `token && users.get(token)` is an empty string for an empty token.
     if (verdict) return { value: verdict };
     handshake.refuse(NOT_AUTHENTICATED);

@@ -15,8 +15,6 @@ export interface Must {
   /** On a port of our own, and on a caller's HTTP server. */
   own: Outcome;
   host: Outcome;
-  /** The test in not-websocket.test.ts that holds `host`. */
-  hostTest?: string;
   /** A `WebSocketServer` of ws on an HTTP server; Node's HTTP server without any listener for upgrades. */
   ws: Outcome;
   node: Outcome;
@@ -235,7 +233,6 @@ export const musts: readonly Must[] = [
     request: request("GET / HTTP/1.1", ["Host: localhost", "Upgrade: h2c", "Connection: Upgrade"]),
     own: "426, end",
     host: "200",
-    hostTest: "is answered by the caller's server, and so is what follows on its connection",
     ws: "400, end",
     node: "200",
   },
@@ -246,7 +243,6 @@ export const musts: readonly Must[] = [
     request: request("GET / HTTP/1.0", ["Host: localhost", ...UPGRADE]),
     own: "426, end",
     host: "200, end",
-    hostTest: "is none when WebSocket is one of its protocols, but in HTTP/1.0, which has no upgrades: %s",
     ws: "101",
     node: "200, end",
   },
