@@ -163,7 +163,7 @@ class Stage {
             act();
             resolve();
           } catch (error) {
-            reject(error as Error);
+            reject(error);
           }
         },
         Math.max(0, time - this.#now),

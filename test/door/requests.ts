@@ -70,11 +70,11 @@ export function randomCuts(random: Random, length: number): { at: number; wait: 
   }));
 }
 
-export function patternOf(id: string, size: number): string {
+function patternOf(id: string, size: number): string {
   return `${id}|`.repeat(Math.ceil(size / (id.length + 1))).slice(0, size);
 }
 
-export function messageOf(exchange: string, index: number, size: number): string {
+function messageOf(exchange: string, index: number, size: number): string {
   return patternOf(`${exchange}#${index}`, size);
 }
 

@@ -95,8 +95,8 @@ export interface ClientSeen {
   /** The last byte in either direction. */
   activeAt: number;
   closedAt: number;
-  /** How the server ended it. */
-  ended: "FIN" | "left" | "given up" | "refused" | string;
+  /** How it ended: `FIN`, `left`, `given up`, `refused` by the kernel, or the code of an error. */
+  ended: string;
 }
 
 export interface ClientsReport {

@@ -35,7 +35,7 @@ export interface AppPlan {
   claims: readonly ("checkContinue" | "checkExpectation" | "connect" | "upgrade")[];
 }
 
-export interface Stall {
+interface Stall {
   at: number;
   takes: number;
 }
@@ -193,8 +193,10 @@ class ClientMakers {
   #plain(isBehind: boolean): RequestPlan {
     const random = this.#random;
     const any = random.pick(["get", "get", "get", "post", "continue", "expectation"] as const);
-    // Node writes the 100 of a request that waits for its turn behind the head of its answer.
-    const what = isBehind && any === "continue" ? "post" : any;
+    // Node writes the 100 of a request that waits for its turn behind the head of its answer, and what it answers all by
+    // itself is nobody's.
+    const isNodes = any === "expectation" && !this.#app.claims.includes("checkExpectation");
+    const what = isNodes || (isBehind && any === "continue") ? "post" : any;
     return {
       ...get,
       what,
@@ -243,8 +245,8 @@ export interface Manners {
   /** All at once; else each request after the answer to the one before. */
   pipelined: boolean;
   /** Milliseconds before a request. */
-  pause(): number;
-  cuts(length: number): { at: number; wait: number }[];
+  pause: () => number;
+  cuts: (length: number) => { at: number; wait: number }[];
   /** All messages but the first come when the 101 is there. */
   lateMessages: boolean;
 }
