@@ -1,4 +1,5 @@
 /** How the snippets of docs/recipes.md are run. */
+import { blocksIn } from "../pages.js";
 import { lastcall, listen, type Scenario } from "./scenario.js";
 
 /** A client that closes politely is answered, with the last words, and not after `closeReplyTimeout`. */
@@ -7,6 +8,26 @@ client.socket.close(1000);
 assert.equal(await client.closed, 1000);
 assert.ok(performance.now() - began < 900, "its Close was read");
 assert.equal(client.messages.at(-1), "goodbye");`;
+
+/** The function that two snippets of streams need, as the first of them shows it. */
+const streamPrices = blocksIn("js")
+  .map(({ code }) => /function streamPrices[^]*?\n}\n/.exec(code)?.[0] ?? "")
+  .join("");
+
+/** Reads a stream of events to its end, with SIGTERM behind the first, and then one more on the same connection. */
+const readPrices = `async function readPrices(port) {
+  const response = await fetch(\`http://127.0.0.1:\${port}/prices\`);
+  let text = "";
+  source.emit("price", 1);
+  for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
+    text += chunk;
+    if (!text.includes("data: 2")) source.emit("price", 2);
+    else process.kill(process.pid, "SIGTERM");
+  }
+  const again = await fetch(\`http://127.0.0.1:\${port}/prices\`).then((late) => late.text());
+  return [response.headers.get("content-type"), text, again, source.listenerCount("price")];
+}
+const expected = ["text/event-stream", "data: 1\\n\\ndata: 2\\n\\nretry: 1000\\n\\n", "retry: 1000\\n\\n", 0];`;
 
 export const recipes: readonly Scenario[] = [
   {
@@ -250,6 +271,37 @@ const seen = (async () => {
     after: `const messages = ["done: one", "done: two"];
 assert.deepEqual(await seen, { page: "plain HTTP is Express'", code: 1012, messages });
 assert.equal(report.outcome, "clean");`,
+  },
+  {
+    marker: "function streamPrices",
+    replace: ["8080", "port"],
+    before: `import { EventEmitter } from "node:events";
+const source = new EventEmitter();
+const handler = async (connection) => { for await (const _ of connection); };
+const port = await drive.freePort();
+${readPrices}
+const seen = drive.connect(port, { path: "/chat" }).then(() => readPrices(port));`,
+    after: `assert.deepEqual(await seen, expected);
+assert.deepEqual([report.outcome, report.requests.cut], ["clean", 0]);`,
+  },
+  {
+    marker: "reply.hijack()",
+    before: `import { EventEmitter } from "node:events";
+import fastify from "fastify";
+import { terminationSignals } from "lastcall/process";
+${lastcall}
+const source = new EventEmitter();
+const signals = terminationSignals();
+${streamPrices}
+const app = fastify();`,
+    after: `await app.listen({ port: 0, host: "127.0.0.1" });
+const { port } = app.server.address();
+${readPrices}
+const server = createServer({ path: "/chat" }, async (connection) => { for await (const _ of connection); });
+const [seen, report] = await Promise.all([readPrices(port), server.run({ listen: app.server, signals })]);
+assert.deepEqual(seen, expected);
+assert.deepEqual([report.outcome, report.requests.cut], ["clean", 0]);
+await app.close();`,
   },
   {
     marker: "const reload = new WebSocketServer",
