@@ -130,14 +130,14 @@ describe("An upgrade", () => {
       clients: [0, 1, 50].map((takes) => asks(20, [{ takes }, { ...upgrade }])),
     }));
 
-  test.fails("behind an expectation that Node has refused is served beside another stack that refuses what is not its own", () =>
+  test("behind an expectation that Node has refused is served beside another stack that refuses what is not its own", () =>
     keepsTheRules({
       app: { claims: ["upgrade"] },
       servers: [server({ goesAt: ms(500) })],
       clients: [asks(20, [{ what: "expectation" }, { ...upgrade }])],
     }));
 
-  test.fails("of a silent client that was there before the server is refused after the grace", () =>
+  test("of a silent client that was there before the server is refused after the grace", () =>
     keepsTheRules({
       servers: [server({ comesAt: ms(100), goesAt: ms(200) })],
       clients: [asks(20, [])],
