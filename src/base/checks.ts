@@ -16,6 +16,7 @@ export function record(name: string, given: unknown, allowed = "an object"): Rec
 /**
  * Refuses entries that have none of these names: a misspelt option must not be silent.
  * @param elsewhere Names with their prefixes that do not belong here, but which somebody may have put here.
+ * @param foreign What takes the place of names that other libraries have.
  * @throws {@link InvalidOptionError}
  */
 export function refuseUnknown(
@@ -23,11 +24,13 @@ export function refuseUnknown(
   given: object,
   names: readonly string[],
   elsewhere: readonly string[] = [],
+  foreign: Readonly<Record<string, string>> = {},
 ): void {
   for (const name of Object.keys(given)) {
     if (names.includes(name)) continue;
     const misplaced = elsewhere.find((other) => other.endsWith(`.${name}`));
-    const meant = misplaced ?? nearest(name, names);
+    const own = Object.hasOwn(foreign, name) ? foreign[name] : undefined;
+    const meant = own ?? misplaced ?? nearest(name, names);
     const hint = meant === undefined ? "" : ` (did you mean ${meant}?)`;
     throw new InvalidOptionError(
       prefix + name,
@@ -38,11 +41,15 @@ export function refuseUnknown(
 }
 
 /**
- * The same for options of which only some names are known.
+ * The same for the options of a call, of which only some names are known.
  * @throws {@link InvalidOptionError} for another one, or when it is no object.
  */
-export function knownOptions(given: unknown, names: readonly string[]): Record<string, unknown> {
-  const known = record("The options", given);
+export function knownOptions(
+  call: string,
+  given: unknown,
+  names: readonly string[],
+): Record<string, unknown> {
+  const known = record(`The options of ${call}`, given, `an object, { ${names.join(", ")} }`);
   refuseUnknown("", known, names);
   return known;
 }

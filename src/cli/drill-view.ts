@@ -11,6 +11,7 @@ import {
 } from "../drill/index.js";
 import { endingOf } from "../drill/last-lines.js";
 import { exitWord } from "../drill/report/words.js";
+import { hadStake } from "../drill/sentence.js";
 import { count } from "../drill/words.js";
 import { Screen } from "./screen.js";
 
@@ -107,7 +108,10 @@ export class DrillView {
     const answered = sum(({ counts }) => counts.answered);
     const sent = sum((run) => run.sent);
     const isPassed = runs.every(({ passed }) => passed);
-    const verdict = isPassed ? this.#screen.paint("green", "passed") : this.#screen.paint("red", "FAILED");
+    const passed = runs.some(hadStake)
+      ? this.#screen.paint("green", "passed")
+      : this.#screen.paint("yellow", "idle");
+    const verdict = isPassed ? passed : this.#screen.paint("red", "FAILED");
     const row = [
       profile,
       runs.length,

@@ -5,11 +5,7 @@ import { isSendableCloseCode, MAX_CLOSE_REASON } from "../wire/close.js";
 /** @throws {@link InvalidOptionError} when a Close frame may not carry the code. */
 export function checkCloseCode(name: string, code: unknown): void {
   if (typeof code === "number" && isSendableCloseCode(code)) return;
-  throw new InvalidOptionError(
-    name,
-    code,
-    "a close code: 1000 to 1014 without 1004 to 1006, or 3000 to 4999",
-  );
+  throw new InvalidOptionError(name, code, "from 1000 to 1014 without 1004 to 1006, or from 3000 to 4999");
 }
 
 /** @throws {@link InvalidOptionError} when the reason is no text that fits into a Close frame. */

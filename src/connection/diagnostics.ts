@@ -4,13 +4,13 @@ import type { Connection, ConnectionClosed } from "./handler.js";
 
 /** Published on `lastcall:connection`. */
 export type ConnectionEvent =
-  | { event: "opened"; connection: Connection<unknown> }
-  | { event: "closed"; connection: Connection<unknown>; closed: ConnectionClosed };
+  | { event: "opened"; connection: Connection }
+  | { event: "closed"; connection: Connection; closed: ConnectionClosed };
 
 /** Published on `lastcall:drop`: messages passed to `send()` that cannot be delivered. */
 export interface DropEvent {
   event: "dropped";
-  connection: Connection<unknown>;
+  connection: Connection;
   messages: number;
 }
 

@@ -13,15 +13,16 @@ import type { Connection, Handler, Message, Reply } from "./handler.js";
  * @throws {@link InvalidOptionError} when `serve` is no function, `concurrency` is not a whole number from 1, or another
  *   option is given.
  */
-export function each<Principal = undefined>(
+export function each<Principal = unknown>(
   serve: (
     message: Message,
     connection: Connection<Principal>,
   ) => Reply | undefined | void | Promise<Reply | undefined | void>,
   options: { concurrency?: number } = {},
 ): Handler<Principal> {
-  if (typeof serve !== "function") throw new InvalidOptionError("What each() is given", serve, "a function");
-  knownOptions(options, ["concurrency"]);
+  if (typeof serve !== "function")
+    throw new InvalidOptionError("The first argument of each()", serve, "a function");
+  knownOptions("each()", options, ["concurrency"]);
   const { concurrency = 1 } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new InvalidOptionError("concurrency", concurrency, "a whole number from 1");

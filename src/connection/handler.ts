@@ -29,7 +29,7 @@ export interface ConnectionClosed {
  * `break` does not end the connection: a second loop goes on where the first stopped. (An iterator that was asked by
  * hand with `next()` holds its message until it is asked again, or `return()` is called.)
  */
-export interface Connection<Principal = undefined> extends AsyncIterable<Message, void, void> {
+export interface Connection<Principal = unknown> extends AsyncIterable<Message, void, void> {
   /** A name for logs and reports, unique in this process. */
   readonly id: string;
   /** The head of the request that opened the connection. */
@@ -97,7 +97,7 @@ export interface Connection<Principal = undefined> extends AsyncIterable<Message
  * Serves one connection. When it returns, the connection is closed with 1000, or with the drain's code during a
  * shutdown; when it throws, with 1011, and the error goes to `onError`.
  */
-export type Handler<Principal = undefined> = (connection: Connection<Principal>) => unknown;
+export type Handler<Principal = unknown> = (connection: Connection<Principal>) => unknown;
 
 /** What may be sent: a string as text, bytes as binary. */
 export type Reply = string | ArrayBufferView | ArrayBuffer;

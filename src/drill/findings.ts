@@ -135,7 +135,7 @@ function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly Conn
   const requests = connections.flatMap((connection) => connection.requests);
   const others = connections.reduce((sum, { otherMessages }) => sum + otherMessages, 0);
   if (others > 0 && requests.length > 0 && requests.every(({ replies }) => replies.length === 0)) {
-    const text = `The server sent ${count(others, "message")} of which none was recognised as a reply: look at \`reply\`, or at the script's match.`;
+    const text = `The server sent ${count(others, "message")} of which none was recognised as a reply: look at \`reply\`, or at the script's match, and whether \`message\` is what the server wants.`;
     remarks.push({ kind: "unrecognised", text, count: others });
   }
   if (signalAt === undefined) return remarks;

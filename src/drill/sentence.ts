@@ -35,7 +35,10 @@ export function sentenceOf(runs: readonly RunResult[], interrupted: boolean): st
   if (failures.length === 0) {
     const idle = runs.filter((run) => !hadStake(run)).length;
     if (idle === 0) return `Nothing was lost: ${served}.`;
-    return `Nothing was at stake${idle === runs.length ? "" : ` in ${count(idle, "run")}, and nothing was lost`}: ${served}.`;
+    // Not as if it were good news: a job that counts on it exits with 3.
+    if (idle === runs.length)
+      return `This proves nothing, since nothing was at stake: ${served}, before the signal.`;
+    return `Nothing was at stake in ${count(idle, "run")}, and nothing was lost: ${served}.`;
   }
   const profiles = [...new Set(runs.filter(({ passed }) => !passed).map(({ profile }) => profile))];
   const losses = Object.entries(verdicts).flatMap(([kind, tell]) => {

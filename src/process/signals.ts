@@ -30,7 +30,7 @@ const REPEAT_WINDOW = 1_000;
  * @throws `InvalidOptionError` for a signal that this system does not have, or an option that there is not.
  */
 export function terminationSignals(options: TerminationSignalsOptions = {}): TerminationSignals {
-  knownOptions(options, ["signals"]);
+  knownOptions("terminationSignals()", options, ["signals"]);
   const { signals = ["SIGTERM", "SIGINT"] } = options;
   if (!Array.isArray(signals) || signals.length === 0)
     throw new InvalidOptionError("signals", signals, "a list of names such as SIGTERM");

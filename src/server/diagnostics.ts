@@ -8,7 +8,7 @@ export interface ErrorEvent {
   event: "error";
   error: unknown;
   /** Missing when the error came before there was a connection. */
-  connection: Connection<unknown> | undefined;
+  connection: Connection | undefined;
 }
 
 /** Published on `lastcall:drain`. */

@@ -88,13 +88,24 @@ const NESTED = Object.entries({
   compression: defaults.compression,
 }).flatMap(([outer, options]) => Object.keys(options).map((name) => `${outer}.${name}`));
 
+/** What others have as options, `ws` first of all, and what is meant by it here. */
+const FOREIGN = {
+  port: "run({ listen })",
+  host: "run({ listen })",
+  server: "run({ listen })",
+  noServer: "run({ listen })",
+  verifyClient: "authenticate",
+  handleProtocols: "protocols",
+  perMessageDeflate: "compression",
+};
+
 /**
  * Checks the options of a server and completes them.
  * @throws {@link InvalidOptionError}
  */
 export function resolveOptions<Principal>(given: ServerOptions<Principal> = {}): ResolvedOptions<Principal> {
   const known = record("The options", given);
-  refuseUnknown("", known, Object.keys(defaults), NESTED);
+  refuseUnknown("", known, Object.keys(defaults), NESTED, FOREIGN);
   const options = { ...defaults, ...known } as Required<ServerOptions<Principal>>;
 
   checkPath(options.path);

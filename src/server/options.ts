@@ -6,7 +6,7 @@ import { compressionDefaults, type CompressionOptions } from "../listen/compress
 import type { Authenticate, ProtocolChoice, UpgradeOptions } from "../listen/options.js";
 
 /** Options of `createServer`. All are optional; times are in milliseconds, sizes in bytes. */
-export interface ServerOptions<Principal = undefined> {
+export interface ServerOptions<Principal = unknown> {
   /** The only path to serve, without a query; others get 404. Default: any. */
   path?: string | undefined;
   /** Subprotocols in the order of preference, or a function. No match: no header. Default: none. */

@@ -154,7 +154,7 @@ export class Premises<Taker extends Consumer, Principal>
   /** Shuts one connection down, as all are in a shutdown. One that is over already has an empty account. */
   shutdownOf(endpoint: Endpoint, given: Partial<ConnectionDrainOptions> = {}): Promise<DrainReport> {
     try {
-      knownOptions(given, CONNECTION_OPTIONS);
+      knownOptions("shutdown()", given, CONNECTION_OPTIONS);
       const known = checkDrainOptions(given);
       const before = this.#departures.get(endpoint);
       before?.hasten(known);

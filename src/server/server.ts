@@ -38,7 +38,7 @@ export interface RunOptions {
 }
 
 /** A WebSocket server. */
-export interface Server<Principal = undefined> extends AsyncDisposable {
+export interface Server<Principal = unknown> extends AsyncDisposable {
   readonly state: ServerState;
   /** Where it listens: as Node's `server.address()`, the path for a Unix socket, null when it does not listen. */
   address(): AddressInfo | string | null;
@@ -114,7 +114,11 @@ export function createServer<Principal>(
       "createServer(options, handler), or createServer(handler) without options",
     );
   }
-  if (typeof handler !== "function") throw new InvalidOptionError("The handler", handler, "a function");
+  if (typeof handler !== "function") {
+    // Options without a handler: what is wrong in them says more than that it is missing.
+    if (given.length === 1 && typeof handler === "object" && handler !== null) resolveOptions(handler);
+    throw new InvalidOptionError("The handler", handler, "a function");
+  }
   return new LastcallServer(handler, resolveOptions(options));
 }
 
@@ -157,7 +161,7 @@ class LastcallServer<Principal>
   }
 
   async run(options: RunOptions): Promise<DrainReport> {
-    knownOptions(options, ["listen", "signals"]);
+    knownOptions("run()", options, ["listen", "signals"]);
     const { listen, signals } = options;
     const { shutdown, close } = checkSignals(signals);
     // Who has never listened has nobody to serve. A server that listens already may have.
@@ -208,7 +212,7 @@ class LastcallServer<Principal>
     options: { where?: (connection: Connection<Principal>) => boolean } = {},
   ): number {
     // A misspelt filter would send to everybody.
-    knownOptions(options, ["where"]);
+    knownOptions("broadcast()", options, ["where"]);
     checkFunction("where", options.where);
     const { where } = options;
     const message = encodeMessage(typeof data === "string" ? data : bytesOf(data));

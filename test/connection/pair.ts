@@ -12,7 +12,7 @@ export interface Pair extends Served<undefined> {
 }
 
 /** A client and its connection, whose handler waits for the test. */
-export async function pair(options?: ServerOptions & { after?: Handler }): Promise<Pair> {
+export async function pair(options?: ServerOptions<undefined> & { after?: Handler }): Promise<Pair> {
   const { after, ...serverOptions } = options ?? {};
   const finished = gate();
   let connection: Connection | undefined;

@@ -407,7 +407,7 @@ describe("of what a run can show", () => {
   it("messages of which none was recognised as a reply are told", () => {
     const deaf = conversation({ requests: [request(1, {})], otherMessages: 3 });
     expect(told({ conversations: [deaf] }).remarks).toEqual([
-      "unrecognised: The server sent 3 messages of which none was recognised as a reply: look at `reply`, or at the script's match.",
+      "unrecognised: The server sent 3 messages of which none was recognised as a reply: look at `reply`, or at the script's match, and whether `message` is what the server wants.",
     ]);
   });
 

@@ -49,7 +49,9 @@ describe("nothing was lost", () => {
 
 it("nothing was at stake where every request was answered before the signal", () => {
   const idle = run({ answered: 25 }, {}, "pipelined", { "nothing at stake": 1 });
-  expect(sentenceOf([idle], false)).toBe("Nothing was at stake: 25 of 25 requests answered in 1 run.");
+  expect(sentenceOf([idle], false)).toBe(
+    "This proves nothing, since nothing was at stake: 25 of 25 requests answered in 1 run, before the signal.",
+  );
   expect(sentenceOf([idle, run({ answered: 25 })], false)).toBe(
     "Nothing was at stake in 1 run, and nothing was lost: 50 of 50 requests answered in 2 runs.",
   );

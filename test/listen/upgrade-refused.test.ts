@@ -6,7 +6,7 @@ import { connectRaw, openRaw, type RawClient } from "../tools/raw-client.js";
 import { eventually, gate, serve } from "../tools/serve.js";
 import { bound, ms } from "../tools/timing.js";
 
-async function echo(connection: Connection<unknown>): Promise<void> {
+async function echo(connection: Connection): Promise<void> {
   for await (const message of connection) connection.send(message);
 }
 
@@ -51,7 +51,7 @@ interface Refused {
   text: RegExp;
   request: string;
   headers?: Record<string, string>;
-  options?: ServerOptions<unknown>;
+  options?: ServerOptions;
 }
 
 /** What a 426 says of what would do. */

@@ -17,7 +17,7 @@ import { hasOpenssl } from "../tools/debian.js";
 import { connectRaw, openRaw, type RawClient } from "../tools/raw-client.js";
 import { eventually, gate, serve } from "../tools/serve.js";
 
-async function echo(connection: Connection<unknown>): Promise<void> {
+async function echo(connection: Connection): Promise<void> {
   for await (const message of connection) connection.send(message);
 }
 
@@ -231,10 +231,7 @@ describe("what the handler knows", () => {
         hook === "authenticate"
           ? { authenticate: (request: RequestHead) => (keep(request), "somebody") }
           : { protocols: (_offered: unknown, request: RequestHead) => keep(request) };
-      const { port } = await serve(
-        (connection: Connection<unknown>) => void (seen = connection.request),
-        options,
-      );
+      const { port } = await serve((connection: Connection) => void (seen = connection.request), options);
       const client = await ask(port, { "Sec-WebSocket-Protocol": "chat" });
       expect(client.response?.status).toBe(101);
       expect(seen).toBe(asked);

@@ -30,8 +30,29 @@ it("refuses a filter of broadcast that is no function, whoever is connected", ()
   expect(() => server.broadcast("news", { where: "room1" as never })).toThrow(/^where must be a function/);
 });
 
+it("shows what goes into the second argument of broadcast", () => {
+  const broadcast = () => createServer(() => {}).broadcast("news", (() => true) as never);
+  expect(broadcast).toThrow(/^The options of broadcast\(\) must be an object, { where }; it was a function/);
+});
+
+it.each([
+  ["port", 8080, "run({ listen })"],
+  ["server", {}, "run({ listen })"],
+  ["verifyClient", () => true, "authenticate"],
+  ["handleProtocols", () => "", "protocols"],
+  ["perMessageDeflate", true, "compression"],
+])("says what takes the place of the option %s that ws has", (name, value, meant) => {
+  const message = `${name} must be left out, since there is no such option (did you mean ${meant}?)`;
+  const given = { [name]: value } as never;
+  expect(() => createServer(given, () => {})).toThrow(message);
+  // Also without a handler, as ws is called.
+  expect(() => createServer(given)).toThrow(message);
+});
+
 it("refuses to make a handler of what is no function", () => {
-  expect(() => each(undefined as never)).toThrow(/must be a function; it was undefined/);
+  expect(() => each(undefined as never)).toThrow(
+    /^The first argument of each\(\) must be a function; it was undefined/,
+  );
 });
 
 it("refuses signals that are no list, or an empty one: nothing would be heard", () => {
@@ -52,14 +73,14 @@ it.each([
 
 it.each([
   [{ listn: 0 }, /^listn must be left out/],
-  [8080, /^The options must be an object/],
-  [undefined, /^The options must be an object/],
+  [8080, /^The options of run\(\) must be an object, { listen, signals }; it was 8080/],
+  [undefined, /^The options of run\(\) must be an object, .*; it was undefined/],
   // A process that nothing has told to stop dies of SIGTERM undrained.
   [{ listen: 0 }, /^signals must be what terminationSignals\(\) returns.*; it was undefined/],
   [{ listen: 0, signals: undefined }, /^signals must be what terminationSignals\(\) returns/],
   [{ listen: 0, signals: terminationSignals }, /^signals must be what terminationSignals\(\).*a function/],
   [{ listen: 0, ...terminationSignals }, /^signals must be/],
-  [terminationSignals, /^The options must be an object.*a function/],
+  [terminationSignals, /^The options of run\(\) must be an object.*a function/],
   [{ listen: 0, signals: new AbortController().signal }, /^signals\.shutdown must be an AbortSignal/],
   [{ listen: 0, signals: {} }, /^signals\.shutdown must be an AbortSignal/],
   [{ listen: 0, signals: { ...untold, stop: untold.shutdown } }, /^signals\.stop must be left out/],

@@ -29,7 +29,7 @@ interface Scene {
   enter: () => Promise<{ socket: MemorySocket; endpoint: Endpoint<EventConsumer> }>;
 }
 
-function scene(options: ServerOptions<unknown> = {}): Scene {
+function scene(options: ServerOptions = {}): Scene {
   const [guests, over, errors]: [Guest<unknown>[], EventConsumer[], unknown[]] = [[], [], []];
   const face: Face<EventConsumer, unknown> = {
     consumerFor: (endpoint, guest) => {

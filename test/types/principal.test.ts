@@ -7,6 +7,7 @@ import { expect, expectTypeOf, it, onTestFinished } from "vitest";
 import { WebSocket } from "ws";
 import {
   createServer,
+  each,
   type Connection,
   type Handler,
   type RequestHead,
@@ -111,6 +112,15 @@ it("is inferred without the empty token that a look-up never gets to see", () =>
   );
 });
 
+it("is a string for the subject of a certificate that was verified", () => {
+  createServer(
+    { authenticate: (_request, { tls }) => tls?.authorized && tls.certificate?.subject },
+    (connection) => {
+      expectTypeOf(connection.principal).toEqualTypeOf<string>();
+    },
+  );
+});
+
 it("is true when authenticate only says yes or no", () => {
   createServer({ authenticate: ({ url }) => url === "/" }, (connection) => {
     expectTypeOf(connection.principal).toEqualTypeOf<true>();
@@ -124,6 +134,37 @@ it("is undefined without authenticate", () => {
   const server = createServer((connection) => {
     expectTypeOf(connection.principal).toEqualTypeOf<undefined>();
   });
-  expectTypeOf(server).toEqualTypeOf<Server>();
+  expectTypeOf(server).toEqualTypeOf<Server<undefined>>();
   expectTypeOf<Handler<User>>().parameter(0).toEqualTypeOf<Connection<User>>();
+});
+
+it("may be any where a connection, a server or a handler is only used", () => {
+  const nameOf = (connection: Connection): string => connection.id;
+  const members = new Set<Connection>();
+  const stop = (server: Server) => server.close();
+  const echo = each((message) => message);
+  const handler: Handler = async (connection) => {
+    members.add(connection);
+    for await (const message of connection) connection.send(message);
+  };
+  for (const serve of [echo, handler]) void stop(createServer({ authenticate: () => alice }, serve));
+  const server = createServer({ authenticate: () => alice }, (connection) => {
+    expectTypeOf(connection.principal).toEqualTypeOf<User>();
+    members.add(connection);
+    return nameOf(connection);
+  });
+  void stop(server);
+  const one = [...server.connections][0];
+  expectTypeOf(one).toEqualTypeOf<Connection<User> | undefined>();
+  expect(members.size).toBe(0);
+});
+
+it("is known in a function for each message", () => {
+  createServer(
+    { authenticate: () => alice },
+    each((_message, connection) => {
+      expectTypeOf(connection.principal).toEqualTypeOf<User>();
+    }),
+  );
+  createServer(each((_message, connection) => void expectTypeOf(connection.principal).toBeUnknown()));
 });

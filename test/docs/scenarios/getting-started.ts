@@ -83,6 +83,20 @@ process.once("exit", (code) => {
 });`,
   },
   {
+    marker: "new Map<string, Set<Connection>>",
+    before: `import { once } from "node:events";
+import { WebSocket } from "ws";`,
+    after: `const { port } = await server.listen({ port: 0, host: "127.0.0.1" });
+const clients = ["ann", "bob"].map((name) => new WebSocket(\`ws://127.0.0.1:\${port}/?name=\${name}\`));
+await Promise.all(clients.map((client) => once(client, "open")));
+const heard = Promise.all(clients.map((client) => once(client, "message")));
+while (rooms.get("lobby")?.size !== 2) await new Promise((resolve) => setTimeout(resolve, 5));
+clients[0]!.send("hello");
+for (const [message] of await heard) if (String(message) !== "ann: hello") throw new Error(String(message));
+await server.shutdown();
+if (rooms.get("lobby")?.size !== 0) throw new Error("somebody is left");`,
+  },
+  {
     marker: "{ deadline: 500, closeTimeout: 200 }",
     before: `${lastcall}
 const handler = async (connection) => {

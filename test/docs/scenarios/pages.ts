@@ -155,7 +155,7 @@ rmSync(folder, { recursive: true });`,
 assert.equal((await server.shutdown()).outcome, "clean");`,
   },
   {
-    marker: 'subscribe("lastcall:connection"',
+    marker: 'subscribe("lastcall:connection", ({',
     before: `${lastcall}
 const logged = [];
 const console = { log: (...words) => logged.push(words[0]), error: ({ message }) => logged.push(message) };
@@ -167,7 +167,17 @@ await server.shutdown();
 assert.deepEqual(logged, ["opened", "on purpose", "closed"]);`,
   },
   {
-    marker: 'subscribe("lastcall:drain"',
+    marker: "message as DrainProgressEvent",
+    before: `import { createServer } from "lastcall";
+const logged: string[] = [];
+const console = { log: (...words: string[]) => logged.push(words[0]!) };`,
+    after: `const server = createServer(() => {});
+await server.listen({ port: 0, host: "127.0.0.1" });
+await server.shutdown();
+if (!/^Clean shutdown/.test(logged.join())) throw new Error(logged.join());`,
+  },
+  {
+    marker: 'subscribe("lastcall:drain", ({',
     before: `${server}
 const logged = [];
 const console = { log: (line) => logged.push(line) };`,

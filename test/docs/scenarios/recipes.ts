@@ -49,12 +49,59 @@ assert.deepEqual(
 );`,
   },
   {
+    marker: "const fromProtocol =",
+    before: `${lastcall}
+const findUser = async (token) => (token === "abc" ? { name: "Alice" } : undefined);
+const handler = async (connection) => {
+  for await (const message of connection) connection.send(connection.protocol + ", " + connection.principal.name);
+};`,
+    after: `${listen}
+const ways = [
+  { headers: { Cookie: "theme=dark; session=abc" } },
+  { path: "/?token=abc" },
+  { protocols: ["chat.v1", "token.abc"] },
+];
+for (const way of ways) {
+  const [reply] = await drive.converse(port, ["hello"], way);
+  assert.equal(reply, way.protocols === undefined ? ", Alice" : "chat.v1, Alice");
+}
+for (const path of ["", "/?token", "/?token=", "/?token=other"]) {
+  await assert.rejects(drive.connect(port, { path }), /401/);
+}
+await server.shutdown();`,
+  },
+  {
+    marker: "connection.bufferedAmount < 64 * 1024",
+    before: `import { EventEmitter, once } from "node:events";
+import { setImmediate as turn } from "node:timers/promises";
+${lastcall}
+const source = new EventEmitter();`,
+    after: `${listen}
+const [slow] = await Promise.all([drive.connect(port), once(source, "newListener")]);
+slow.socket.pause();
+const PRICES = 2_000;
+for (let price = 1; price <= PRICES; price++) {
+  source.emit("price", String(price).padEnd(16_384));
+  await turn();
+}
+const [connection] = server.connections;
+assert.ok(connection.bufferedAmount > 0, "it is behind");
+slow.socket.resume();
+while (connection.bufferedAmount > 0) await turn();
+source.emit("price", "the last");
+while (slow.messages.at(-1) !== "the last") await once(slow.socket, "message");
+assert.ok(slow.messages.length < PRICES, "it has missed some");
+const report = await server.shutdown();
+assert.equal(report.outcome, "clean");
+assert.equal(await slow.closed, 1012);`,
+  },
+  {
     marker: "x-forwarded-for",
     after: `const headers = { "x-forwarded-for": "10.9.9.9, 192.0.2.7" };
 assert.equal(addressOf({ request: { headers } }), "192.0.2.7");`,
   },
   {
-    marker: "signed out",
+    marker: "const signOut = async",
     before: `${lastcall}
 const authenticate = ({ url }) => ({ name: url.slice(1) });
 const server = createServer({ authenticate }, async (connection) => {
@@ -167,7 +214,7 @@ assert.deepEqual(replies, ['{"id":7,"result":"done: why"}', '{"error":"not JSON"
 await server.shutdown();`,
   },
   {
-    marker: "room.delete(connection)",
+    marker: "rooms.delete(name)",
     before: lastcall,
     after: `${listen}
 const [ann, bob, eve] = await Promise.all(
