@@ -21,10 +21,7 @@ const AT_ONCE = Number(process.env["DOOR_AT_ONCE"] ?? 2);
 const clients = new Clients();
 afterAll(() => clients.end());
 
-/** Not unasked until what it finds in the ledger is mended. */
-const isWanted = "DOOR_REQUESTS" in process.env;
-
-test.skipIf(!isWanted)(
+test(
   `${REQUESTS} requests to doors and hosts keep the rules`,
   { timeout: ms(60_000) + REQUESTS * ms(100) },
   async () => {

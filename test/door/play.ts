@@ -11,7 +11,7 @@ import { clock, type Clients } from "./clients.js";
 import type { ClientSeen } from "./script.js";
 import { UNHURRIED, type ServerPlan, type World } from "./world.js";
 
-type Server = AnyServer<unknown>;
+type Server = AnyServer;
 
 /** What became of a server. Times are in milliseconds of the world. */
 export interface ServerSeen {

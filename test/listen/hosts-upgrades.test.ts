@@ -195,6 +195,24 @@ describe("upgrades on an HTTP server that another stack listens on", () => {
     );
   });
 
+  test("of ws' with { server, path } refuses what comes to a server without a path; with noServer it does not", async () => {
+    const { http, port } = await httpServer();
+    await echo("ours").listen(http);
+    const refusing = new WebSocketServer({ server: http, path: "/other" });
+    const client = await connectRaw(port, { path: "/ours" });
+    client.sendHandshake();
+    await client.closed();
+    expect(client.response?.status).toBe(400);
+    http.off("upgrade", http.listeners("upgrade").at(-1) as () => void);
+    refusing.close();
+    http.on("upgrade", (request, socket, head) => {
+      if (request.url === "/other") theirs.handleUpgrade(request, socket, head, echoWithWs);
+    });
+    const theirs = new WebSocketServer({ noServer: true });
+    expect(await answerAt(port, "/ours")).toBe("ours: hello");
+    expect(await answerAt(port, "/other")).toBe("ws: hello");
+  });
+
   test("that it has answered at once are left alone by a server without a path", async () => {
     const { http, port } = await httpServer((_request, response) => response.end("plain"));
     const ours = echo("ours");

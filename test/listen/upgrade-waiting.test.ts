@@ -19,7 +19,7 @@ import { bound, ms } from "../tools/timing.js";
 import { LONG } from "./hosts.js";
 import { HANDSHAKE, parsed } from "./memory-request.js";
 
-async function echo(connection: Connection<unknown>): Promise<void> {
+async function echo(connection: Connection): Promise<void> {
   for await (const message of connection) connection.send(message);
 }
 
@@ -347,7 +347,7 @@ function isIt(values: readonly unknown[], value: unknown): boolean {
 describe.each(ODD)("%s", (_, make) => {
   const OFFER = { "Sec-WebSocket-Protocol": "chat" };
 
-  async function statusFor(options: ServerOptions<unknown>) {
+  async function statusFor(options: ServerOptions) {
     const { port, errors } = await serve<unknown>(echo, options);
     const client = await connectRaw(port, { headers: OFFER });
     client.sendHandshake();
