@@ -37,9 +37,10 @@ class LookingTimer {
     }, milliseconds);
   }
 
-  cancel(): void {
-    clearTimeout(this.#timeout);
-    clearImmediate(this.#look);
+  static stop(this: void, timer: Timer | undefined): void {
+    if (!(timer instanceof LookingTimer)) return;
+    clearTimeout(timer.#timeout);
+    clearImmediate(timer.#look);
   }
 }
 
@@ -47,6 +48,6 @@ class LookingTimer {
 export const systemClock: Clock = {
   now,
   after: (milliseconds, act) => new LookingTimer(milliseconds, act),
-  cancel: (timer) => (timer as LookingTimer | undefined)?.cancel(),
+  cancel: (timer) => LookingTimer.stop(timer),
   afterPoll: (act) => void setImmediate(act),
 };

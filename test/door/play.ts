@@ -3,15 +3,13 @@ import { once } from "node:events";
 import { createServer as createHttpServer, type Server as HttpServer } from "node:http";
 import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import { createServer, type DrainReport, type Server as AnyServer } from "../../src/index.js";
+import { createServer, type DrainReport, type Server } from "../../src/index.js";
 import { selfSignedCertificate, type Certificate } from "../tools/certificate.js";
 import { ms, work } from "../tools/timing.js";
 import { App, type Executed } from "./app.js";
 import { clock, type Clients } from "./clients.js";
 import type { ClientSeen } from "./script.js";
 import { UNHURRIED, type ServerPlan, type World } from "./world.js";
-
-type Server = AnyServer;
 
 /** What became of a server. Times are in milliseconds of the world. */
 export interface ServerSeen {

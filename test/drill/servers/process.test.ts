@@ -119,7 +119,9 @@ describe("a process", () => {
     "that its parent does not notice to end has ended all the same",
     async () => {
       // The program that takes the shell's place does not wait for the shell's child.
-      const { printed } = await run("sleep 600 & echo $!; exec sleep 600");
+      const { pid, printed } = await run("sleep 600 & echo $!; exec sleep 600");
+      // Until then it is the shell, which does wait.
+      await eventually(() => readFileSync(`/proc/${pid}/comm`, "utf8") === "sleep\n");
       const server = known(Number(printed));
       server.stop();
       await server.exited;
