@@ -13,7 +13,7 @@ export type { Connection, ConnectionClosed, Handler, Message, Reply } from "./co
 export { each } from "./connection/each.js";
 export type { HeartbeatOptions, InboxLimit } from "./connection/options.js";
 export type { ConnectionEvent, DropEvent } from "./connection/diagnostics.js";
-export type { ListenTarget } from "./listen/listen-target.js";
+export type { ListenPlace, ListenTarget } from "./listen/listen-target.js";
 export type {
   Authenticate,
   AuthenticateContext,

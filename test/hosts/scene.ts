@@ -78,7 +78,7 @@ export class Scene {
     await this.#slow.closed();
     expect(this.#slow.ended).toBe("FIN");
     expect(this.#slow.answers).toMatchObject([{ status: 200, connection: "close", body: "at last" }]);
-    // It may stay as long as something is served.
+    // It may stay until the rest is done.
     await this.#idle.closed();
     expect(this.#idle.ended).toBe("FIN");
     expect(this.#idle.answers).toMatchObject([{ status: 200, connection: "keep-alive", body: "fast" }]);

@@ -64,6 +64,7 @@ const entries = [
       "Handler",
       "HeartbeatOptions",
       "InboxLimit",
+      "ListenPlace",
       "ListenTarget",
       "Message",
       "ProtocolChoice",

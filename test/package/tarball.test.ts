@@ -133,7 +133,8 @@ console.log(JSON.stringify([...codes]));
 `;
 
 it("contains what runs, its types and what a reader needs, and nothing else", () => {
-  const expected = /^(dist\/.+\.(js|d\.ts)|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
+  const expected =
+    /^(dist\/.+\.(js|d\.ts)|docs\/[\w-]+\.md|docs\/timeline-(good|bad)\.svg|package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
   expect(consumer.packed.filter((path) => !expected.test(path))).toEqual([]);
   expect(consumer.packed).toEqual(expect.arrayContaining(["README.md", "LICENSE", "dist/index.js"]));
 });
