@@ -130,7 +130,10 @@ function ofBroken(connections: readonly ConnectionResult[]): Finding[] {
 }
 
 /** What makes a run say less than it seems to. */
-function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly ConnectionResult[]): Finding[] {
+function ofTheLoad(
+  { signalAt, loadBegan, profile }: RunFacts,
+  connections: readonly ConnectionResult[],
+): Finding[] {
   const remarks: Finding[] = [];
   const requests = connections.flatMap((connection) => connection.requests);
   const others = connections.reduce((sum, { otherMessages }) => sum + otherMessages, 0);
@@ -143,7 +146,8 @@ function ofTheLoad({ signalAt, loadBegan }: RunFacts, connections: readonly Conn
   const atStake = requests.some(
     ({ afterSignal, replies }) => afterSignal || !((replies[0] ?? Infinity) < signal),
   );
-  if (!atStake && requests.length > 0) {
+  // Of a profile that arrives at the signal its own remark says so.
+  if (!atStake && requests.length > 0 && profile.arrives !== true) {
     const text =
       "Every request was answered before the signal, so nothing was at stake. A smaller `signalAfter`, slower work, or the profiles stream and closed-loop with more `requests` show more.";
     remarks.push({ kind: "nothing at stake", text, count: 1 });
