@@ -47,11 +47,11 @@ const table = {
   },
   runsPerWay: { what: "runs of a scene on each other way in", quick: 1, full: 3, variable: "RUNS_PER_WAY" },
   processesPerWay: { what: "processes told to stop on each other way in", quick: 1, full: 2 },
-  drainsUnderLoad: { what: "drains of each framework under load", quick: 1, full: 10 },
+  drainsUnderLoad: { what: "drains of each framework under load", quick: 1, full: 5 },
   keptAliveRounds: {
     what: "drains beside a pool of kept-alive connections, a pool",
     quick: 2,
-    full: 30,
+    full: 10,
     variable: "KEPT_ALIVE_ROUNDS",
   },
   forced: { what: "processes told twice or three times, a test", quick: 3, full: 10 },
