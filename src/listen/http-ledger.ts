@@ -64,8 +64,7 @@ export class HttpLedger implements VisitOwner {
     const idle = new Set(idleSocketsOf(this.#server));
     for (const socket of socketsOf(this.#server)) {
       const visit = this.#note(socket, 0);
-      // Node 20 does not take one for idle that has never asked.
-      if (!idle.has(socket) && socket.bytesRead > 0) this.#older.add(visit);
+      if (!idle.has(socket) && isAnswering(socket)) this.#older.add(visit);
     }
   }
 
@@ -111,8 +110,13 @@ export class HttpLedger implements VisitOwner {
     if (request !== undefined && response !== undefined) this.#ask(visit, request, response);
     // Who gets an upgrade is found out when all have been asked.
     else if (event === "upgrade") visit.noteUpgrade();
-    else visit.handOver();
+    else this.#handOver(visit);
     return true;
+  }
+
+  #handOver(visit: Visit): void {
+    this.#older.delete(visit);
+    visit.handOver();
   }
 
   #ask(visit: Visit, request: IncomingMessage, response: ServerResponse): void {
@@ -176,7 +180,10 @@ export class HttpLedger implements VisitOwner {
   #watchOlder(): void {
     if (this.#older.size === 0) return;
     this.#olderTimer = systemClock.after(OLDER_INTERVAL, () => {
-      for (const socket of idleSocketsOf(this.#server)) this.#older.delete(this.#visits.get(socket)!);
+      const idle = new Set(idleSocketsOf(this.#server));
+      for (const visit of this.#older) {
+        if (idle.has(visit.socket) || !isAnswering(visit.socket)) this.#older.delete(visit);
+      }
       this.#onGuestGone();
       this.#watchOlder();
     });
@@ -241,6 +248,15 @@ export class HttpLedger implements VisitOwner {
     for (const visit of this.#visits.values()) visit.forget();
     this.#visits.clear();
   }
+}
+
+/**
+ * Whether a response is under way on a socket. Not idle, as Node sees it, is also one that has never asked (Node 20), or
+ * whose request was answered before it had come whole. Node hands out no response that had begun before us; this
+ * property is where it keeps it (Node 20 to 26), and without it nothing is waited for that had begun.
+ */
+function isAnswering(socket: Socket): boolean {
+  return Boolean((socket as { _httpMessage?: ServerResponse | null })["_httpMessage"]);
 }
 
 /** Asks `takes` about each event before its listeners hear of it. Returns what ends that. */
