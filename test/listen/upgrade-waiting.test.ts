@@ -172,14 +172,12 @@ describe("while authenticate is waited for", () => {
 
   test("who has sent FIN is waited for until handshakeTimeout, and gets 408 then", async () => {
     const { port, seen, asked } = await waitingServer({ handshakeTimeout: ms(100) });
-    const startedAt = performance.now();
     const client = await connectRaw(port);
     client.sendHandshake();
     client.send("one");
     client.end();
     await asked();
     await client.closed();
-    expect(performance.now() - startedAt).toBeLessThan(bound(100));
     expect(client.response?.status).toBe(408);
     expect(seen.signal!.aborted).toBe(true);
   });
