@@ -93,6 +93,8 @@ export class HttpLedger implements VisitOwner {
   leave(socket: Duplex): void {
     const visit = this.#visits.get(socket);
     if (visit === undefined) return;
+    // What was asked before is still to be answered, or left.
+    if (visit.unanswered > 0) return this.#handOver(visit);
     visit.forget();
     this.#forget(visit);
   }

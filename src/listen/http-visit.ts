@@ -71,7 +71,7 @@ export class Visit {
 
   /** Nobody has anything to say on it. */
   get isSilent(): boolean {
-    return !this.#isTheirs && this.#unanswered.length === 0 && this.socket.bytesWritten === this.#written;
+    return this.mayEnd && this.socket.bytesWritten === this.#written;
   }
 
   /** Nothing is under way on it, and it is not theirs: what Node has answered by itself, without an event, is over. */

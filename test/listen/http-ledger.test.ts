@@ -228,6 +228,26 @@ describe("requests that are pipelined", () => {
     expect(countsOf(report)).toEqual(NOBODY);
   });
 
+  test("of a client that left are forgotten, also when another stack has taken the upgrade behind them", async () => {
+    const { listener, answers } = answering();
+    const { http, port } = await httpServer(listener);
+    let isGone = false;
+    http.on("upgrade", (_request: IncomingMessage, socket: Socket) => {
+      socket.on("error", () => {}).on("end", () => void socket.destroy());
+      socket.on("close", () => (isGone = true)).resume();
+    });
+    const server = echo("ours", { path: "/ws" });
+    await server.listen(http);
+    const peer = await HttpPeer.connect(http, port);
+    for (const path of ["/1", "/2"]) peer.get(path);
+    peer.socket.write(UPGRADE("/theirs"));
+    await eventually(() => answers.size === 2);
+    peer.socket.end();
+    await eventually(() => isGone);
+    const report = await server.shutdown({ deadline: ms(4_000) });
+    expect([report.outcome, report.duration < bound(500)]).toEqual(["clean", true]);
+  });
+
   test.for([
     ["is let in behind their answers", "/ws", "101"],
     ["is refused behind their answers", "/elsewhere", "404"],
