@@ -64,7 +64,10 @@ export class HttpLedger implements VisitOwner {
     const idle = new Set(idleSocketsOf(this.#server));
     for (const socket of socketsOf(this.#server)) {
       const visit = this.#note(socket, 0);
-      if (!idle.has(socket) && isAnswering(socket)) this.#older.add(visit);
+      const isUnderWay = !idle.has(socket);
+      if (isUnderWay && isAnswering(socket)) this.#older.add(visit);
+      // It has begun to ask: who goes down tells it so.
+      else if (isUnderWay) visit.noteSilent();
     }
   }
 

@@ -89,6 +89,11 @@ export class Visit {
     return this.#written;
   }
 
+  /** What was read of it is no request yet. */
+  noteSilent(): void {
+    this.#hasAsked = false;
+  }
+
   noteUpgrade(): void {
     this.#written = this.socket.bytesWritten;
   }

@@ -4,7 +4,7 @@ import { ms } from "../tools/timing.js";
 import { Clients } from "./clients.js";
 import { describeBreaches, judge } from "./judge.js";
 import { play } from "./play.js";
-import { get, type RequestPlan } from "./requests.js";
+import { Flight, get, type RequestPlan } from "./requests.js";
 import type { ClientScript } from "./script.js";
 import { clientOf, PLAIN_MANNERS, UNHURRIED, type Manners, type ServerPlan, type World } from "./world.js";
 
@@ -141,6 +141,14 @@ describe("An upgrade", () => {
     keepsTheRules({
       servers: [server({ comesAt: ms(100), goesAt: ms(200) })],
       clients: [asks(20, [])],
+    }));
+
+  test("that a client had begun to ask for before there was a server is refused after the grace", () =>
+    keepsTheRules({
+      servers: [server({ comesAt: ms(100), goesAt: ms(200) })],
+      clients: [
+        { ...asks(20, []), segments: new Flight().add("GET / HTTP/1.1\r\nHos", "half").segments(0, 0) },
+      ],
     }));
 });
 

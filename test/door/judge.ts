@@ -161,6 +161,8 @@ class Judgement {
       this.#messagesAreEchoed(seen, exchange, answer, server);
       return;
     }
+    // What nobody has claimed is another stack's first.
+    if (answer?.id === exchange.id && server.plan.path === undefined) return;
     const answeredAt = answer?.at ?? seen.closedAt;
     if (server.toldAt > answeredAt) {
       this.#breach(

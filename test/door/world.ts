@@ -93,11 +93,18 @@ function randomStall(random: Random, end: number): Stall {
 
 function randomServers(random: Random, host: World["host"]): ServerPlan[] {
   const count = host === "port" ? 1 : 1 + random.below(3);
-  const paths = [...PATHS].sort(() => (random.chance(50) ? 1 : -1)).slice(0, count);
-  const servers = paths.map((path) => randomServer(random, path));
+  const servers = shuffled(random, PATHS)
+    .slice(0, count)
+    .map((path) => randomServer(random, path));
   if (host === "port") servers[0]!.comesAt = 0;
   else if (random.chance(30)) servers.push(successorOf(random, servers));
   return servers;
+}
+
+/** Not by `sort()`: that puts what is undefined last, whoever compares. */
+function shuffled<T>(random: Random, given: readonly T[]): T[] {
+  const left = [...given];
+  return given.map(() => left.splice(random.below(left.length), 1)[0]!);
 }
 
 function randomServer(random: Random, path: string | undefined): ServerPlan {
