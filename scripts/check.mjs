@@ -16,6 +16,9 @@ const TEST_RESULTS = {
 };
 const MINUTE = 60_000;
 
+/** Characters that are told of one failure at the end. */
+const MOST_TOLD = 2_000;
+
 /** @type {readonly { name: string, command: string, minutes: number }[]} */
 const steps = [
   { name: "tests", command: "TEST_EFFORT=full npm test", minutes: 40 },
@@ -37,17 +40,40 @@ const steps = [
 ];
 
 /**
- * How many of vitest's tests passed and failed; none when it did not come that far.
+ * How many of vitest's tests passed and failed, and what failed in which file; a file may also fail by itself, when it
+ * leaves something open. Nothing when it did not come that far.
  *
  * @param {string} results
  */
-function countTests(results) {
+function readResults(results) {
   try {
-    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(results, "utf8"));
-    return { passed: Number(numPassedTests), failed: Number(numFailedTests) };
+    const { numPassedTests, numFailedTests, testResults } = JSON.parse(readFileSync(results, "utf8"));
+    return {
+      passed: Number(numPassedTests),
+      failed: Number(numFailedTests),
+      failures: failuresIn(testResults),
+    };
   } catch {
-    return { passed: 0, failed: 0 };
+    return { passed: 0, failed: 0, failures: [] };
   }
+}
+
+/**
+ * @param {readonly { name: string, status: string, message: string, assertionResults: readonly { status: string,
+ *   fullName: string, failureMessages: readonly string[] }[] }[]} files
+ */
+function failuresIn(files) {
+  return files
+    .filter(({ status }) => status === "failed")
+    .flatMap(({ name, message, assertionResults }) => [
+      `${name}: ${message.slice(0, MOST_TOLD)}`,
+      ...assertionResults
+        .filter(({ status }) => status === "failed")
+        .map(
+          ({ fullName, failureMessages }) =>
+            `  ${fullName}: ${failureMessages.join(" ").slice(0, MOST_TOLD)}`,
+        ),
+    ]);
 }
 
 for (const results of Object.values(TEST_RESULTS)) rmSync(results, { force: true });
@@ -71,8 +97,9 @@ let passed = steps.length - failedSteps.length;
 let failed = failedSteps.length;
 console.log(`\n${steps.length} steps: ${passed} passed, ${failed} failed`);
 for (const [what, results] of Object.entries(TEST_RESULTS)) {
-  const tests = countTests(results);
+  const tests = readResults(results);
   console.log(`${what}: ${tests.passed} passed, ${tests.failed} failed`);
+  for (const failure of tests.failures) console.log(`FAILED: ${failure}`);
   passed += tests.passed;
   failed += tests.failed;
 }

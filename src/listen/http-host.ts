@@ -74,7 +74,7 @@ export class HttpHostListener implements Listener {
   }
 
   get guests(): number {
-    return this.#host?.guests ?? 0;
+    return this.#host?.guestsOf(this) ?? 0;
   }
 
   get requests(): PlainRequests {
@@ -94,7 +94,7 @@ export class HttpHostListener implements Listener {
   }
 
   refuseSilent(): void {
-    this.#host?.refuseSilent();
+    this.#host?.refuseSilent(this);
   }
 
   async destroy(): Promise<void> {
@@ -113,6 +113,8 @@ interface Claim {
   isLeaving: boolean;
   /** How many had come in then. */
   doorClosedAfter: number;
+  /** It waits no more for those who have not asked for anything. */
+  isGraceOver: boolean;
 }
 
 /** What we have put on one HTTP server, for all of our servers that share it. */
@@ -190,16 +192,19 @@ class HttpHost {
         );
       }
     }
-    this.#claims.set(listener, { isLeaving: false, doorClosedAfter: Infinity });
+    this.#claims.set(listener, { isLeaving: false, doorClosedAfter: Infinity, isGraceOver: false });
     this.#down.delete(path);
     if (path === undefined && this.#server.listenerCount("upgrade") > 1) this.#warnOnceOfSharing();
   }
 
   // Going down
 
-  get guests(): number {
+  /** Whom a server waits for. Those who are silent may ask for another one, whose grace is not over. */
+  guestsOf(listener: HttpHostListener): number {
     if (!this.#draining) return 0;
-    return this.#ledger.guests + this.#encrypting.size + this.#refusals.open + this.#http2.size;
+    const isGraceOver = this.#claims.get(listener)?.isGraceOver ?? true;
+    const silent = isGraceOver ? 0 : this.#encrypting.size + (this.#ledger.hasSilent ? 1 : 0);
+    return silent + this.#ledger.underWay + this.#refusals.open + this.#http2.size;
   }
 
   /** What became of plain requests, if they go down with this server. */
@@ -244,8 +249,15 @@ class HttpHost {
     this.#http2.close();
   }
 
-  refuseSilent(): void {
-    if (!this.#draining) return;
+  refuseSilent(listener: HttpHostListener): void {
+    const claim = this.#claims.get(listener);
+    if (claim !== undefined) claim.isGraceOver = true;
+    this.#refuseSilentBehindAll();
+  }
+
+  /** Whom they will ask for is not known: they are refused when the grace of the last server is over. */
+  #refuseSilentBehindAll(): void {
+    if (!this.#draining || ![...this.#claims.values()].every(({ isGraceOver }) => isGraceOver)) return;
     this.#ledger.refuseSilent(this.#refusals);
     this.#encrypting.destroyAll();
   }
@@ -253,7 +265,7 @@ class HttpHost {
   async release(listener: HttpHostListener): Promise<void> {
     if (!this.#claims.delete(listener)) return;
     this.#down.add(listener.path);
-    if (this.#claims.size > 0) return;
+    if (this.#claims.size > 0) return this.#refuseSilentBehindAll();
     this.#last = listener;
     HttpHost.#hosts.delete(this.#server);
     if (!this.#draining) this.#encrypting.letGo();

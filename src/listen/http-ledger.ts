@@ -155,12 +155,13 @@ export class HttpLedger implements VisitOwner {
 
   // Going down
 
-  /** Whom a drain waits for. Not how many are silent: with 10 000 of them that would be counted 10 000 times. */
-  get guests(): number {
-    return this.#unanswered + this.#older.size + this.#ending.size + (this.#hasSilent() ? 1 : 0);
+  /** On how many something is under way, our FIN included. */
+  get underWay(): number {
+    return this.#unanswered + this.#older.size + this.#ending.size;
   }
 
-  #hasSilent(): boolean {
+  /** Whether anybody is silent who may still ask. Not how many: with 10 000 that would be counted 10 000 times. */
+  get hasSilent(): boolean {
     if (!this.#silentMayStay) return false;
     for (const visit of this.#visits.values()) {
       if (this.#isSilent(visit) && (this.#idleMayStay || !visit.isIdle)) return true;

@@ -115,6 +115,12 @@ describe("Several servers on a host", () => {
       }));
   }
 
+  test("one whose time is over refuses nobody who may still ask for another one", () =>
+    keepsTheRules({
+      servers: [server({ grace: ms(500) }), server({ path: "/b", goesAt: ms(120), deadline: ms(80) })],
+      clients: [asks(50, [upgrade], { pause: () => ms(300) })],
+    }));
+
   test("a guest of one that goes, and is idle, is served or refused as unavailable", () =>
     keepsTheRules({
       servers: [server({ grace: ms(300) }), server({ path: "/b", goesAt: ms(500) })],

@@ -21,10 +21,7 @@ const AT_ONCE = Number(process.env["DOOR_AT_ONCE"] ?? 2);
 const clients = new Clients();
 afterAll(() => clients.end());
 
-/** Four of 236 worlds still fail on a busy machine: not unasked until they are understood. */
-const isWanted = "DOOR_REQUESTS" in process.env;
-
-test.skipIf(!isWanted)(
+test(
   `${REQUESTS} requests to doors and hosts keep the rules`,
   { timeout: ms(60_000) + REQUESTS * ms(100) },
   async () => {

@@ -173,16 +173,21 @@ class Judgement {
     }
   }
 
-  /** Who came before a server was told to stop, and asks within its grace, is served or told that it goes. */
+  /** Who came before a server was told to stop, and asks within its grace, is served. */
   #guestIsKnown({ seen }: Client, exchange: Exchange, answer: Answer | undefined): void {
     const sentAt = seen.sentAt[exchange.id];
     // Another stack may refuse a path whose server is down.
     if (answer?.id !== "") return;
-    if (exchange.kind !== "upgrade" || answer?.status !== 404 || sentAt === undefined) return;
+    if (exchange.kind !== "upgrade" || answer?.status === 101 || sentAt === undefined) return;
+    if (seen.answers.some(({ last }, index) => last && seen.answers[index] !== answer)) return;
     const host = this.#seen.servers.find(
-      ({ plan, listenedAt, toldAt, closeAt }) =>
+      ({ plan, listenedAt, toldAt, closeAt, endedAt }) =>
         plan.path === exchange.path &&
+        // One that is idle is down at once while others listen: who comes to it is told so.
+        (answer.status === 404 || (endedAt ?? Infinity) > answer.at) &&
         plan.goes === "shutdown" &&
+        // Who waits to be signed in when the grace is over is refused.
+        plan.signIn <= 0 &&
         (closeAt ?? Infinity) > answer.at &&
         (listenedAt ?? Infinity) < seen.connectedAt! &&
         toldAt > seen.connectedAt! &&
@@ -191,7 +196,7 @@ class Judgement {
     if (host === undefined) return;
     this.#breach(
       "guest",
-      `the upgrade ${exchange.id} got 404 within the grace of ${pathOf(host)}`,
+      `the upgrade ${exchange.id} got ${answer.status} within the grace of ${pathOf(host)}`,
       times(seen),
     );
   }

@@ -112,6 +112,10 @@ describe("plain HTTP", () => {
     const socket = come(server);
     await two.listener.stopAccepting(1_000);
     expect([server.listening, two.listener.guests]).toEqual([false, 1]);
+    // It may still ask for the other one.
+    one.listener.refuseSilent();
+    await turn();
+    expect([answer(socket), one.listener.guests, two.listener.guests]).toEqual(["", 0, 1]);
     two.listener.refuseSilent();
     await socket.sentEnd();
     expect(answer(socket)).toMatch(/^HTTP\/1\.1 503 /);

@@ -162,7 +162,7 @@ function judgeSums(observed: Observed, breach: Breach): void {
   const expected =
     forced > 0 || messages.abandoned > 0
       ? "forced"
-      : troubled.length > 0 || messages.undelivered > 0
+      : troubled.length > 0 || messages.undelivered > 0 || report.neverAccepted > 0
         ? "unconfirmed"
         : "clean";
   if (outcome !== expected) breach(`the outcome is ${outcome}, not ${expected}`);

@@ -39,7 +39,7 @@ describe("a process", () => {
   });
 
   it.skipIf(!existsSync("/proc"))("that has started others is told from one that has not", async () => {
-    const shell = known((await run("sleep 600 & echo up; trap 'kill $!; exit 0' TERM; wait")).pid);
+    const shell = known((await run("sleep 600 & trap 'kill $!; exit 0' TERM; echo up; wait")).pid);
     expect(shell.hadChildren).toBe(false);
     shell.stop();
     expect(shell.hadChildren).toBe(true);
