@@ -7,7 +7,7 @@ import { effort } from "./test/tools/effort.js";
  */
 const LIGHT = [
   "test/base/**",
-  "test/connection/!(back-pressure|causes|compression-drain|connection|gone-peers|lingering|work).test.ts",
+  "test/connection/!(awaiting-closed|back-pressure|causes|compression-drain|connection|gone-peers|lingering|work).test.ts",
   "test/drain/**",
   "test/drill/{account,check,conversation,delay,dialect,findings,handshake,options}.test.ts",
   "test/drill/{profiles,random,sentence,verdict}.test.ts",

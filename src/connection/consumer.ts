@@ -55,6 +55,8 @@ export interface Consumer {
   onDropped?(messages: number): void;
   /** The connection is on its way out: a shutdown has reached it, or nothing more will come of its peer. Called once. */
   onLeaving?(): void;
+  /** Nothing comes any more, nothing is queued or in hand: nothing but this keeps the connection. May be called again. */
+  onAwaited?(): void;
   /** Nobody can hear an answer any more, or the deadline has come. */
   onUnheard?(): void;
   /** The socket is gone. Messages may still be in hand. */

@@ -159,6 +159,21 @@ export class Endpoint<Taker extends Consumer = Consumer>
     };
   }
 
+  get outcome(): ConnectionClosed | undefined {
+    if (this.#gone) return this.closed;
+    if (!this.#awaitsConsumer) return undefined;
+    return {
+      ...(this.#peerStatus ?? { code: CloseCode.abnormal, reason: "" }),
+      wasClean: false,
+      ...this.machine!.whySoFar,
+    };
+  }
+
+  /** Nothing comes any more, nothing is queued or in hand: only its consumer keeps it. */
+  get #awaitsConsumer(): boolean {
+    return this.#inbox.isIdle && this.consumer.pending === 0 && (this.machine?.awaitsHandler ?? false);
+  }
+
   // Sending
 
   /**
@@ -367,6 +382,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#tellLeaving();
     this.resume();
     this.#inbox.cut();
+    this.#updateIdle();
   }
 
   dropQueue(as: "handed back" | "abandoned"): void {
@@ -435,11 +451,14 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   #isIdle(): boolean {
-    return this.#inbox.isIdle && this.consumer.pending === 0 && this.#channel.atBoundary;
+    // What is partial when the input ends never becomes whole.
+    const isWhole = this.#channel.atBoundary || this.#inbox.isCut;
+    return isWhole && this.#inbox.isIdle && this.consumer.pending === 0;
   }
 
   #updateIdle(): void {
     this.#ending?.setIdle(this.#isIdle());
+    if (this.#awaitsConsumer) this.consumer.onAwaited?.();
   }
 
   // For the server

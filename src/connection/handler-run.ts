@@ -102,6 +102,10 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     this.#moments?.onLeaving();
   }
 
+  onAwaited(): void {
+    this.#moments?.onAwaited();
+  }
+
   onUnheard(): void {
     this.#moments?.onUnheard();
   }

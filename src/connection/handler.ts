@@ -78,8 +78,9 @@ export interface Connection<Principal = unknown> extends AsyncIterable<Message, 
    */
   shutdown(options?: Partial<ConnectionDrainOptions>): Promise<DrainReport>;
   /**
-   * Resolves when the socket is gone, also while the handler still runs. During a shutdown that waits for the handler:
-   * one that only pushes should wait for `draining` instead.
+   * Resolves when the socket is gone, also while the handler still runs. And when nothing but the handler keeps it: the
+   * client has closed or left, or a shutdown has taken all that it sent, and for 100 ms nothing was queued, in hand or
+   * given to `waitUntil`. So a handler may wait for it; it is told what is known then, with `wasClean: false`.
    */
   readonly closed: Promise<ConnectionClosed>;
   /** Work that outlives an iteration: the connection is not ended before the promise has settled. */

@@ -1,11 +1,17 @@
 /** The promises and signals of one connection. Made when a handler asks for the first of them: they cost memory. */
 import { setMaxListeners } from "node:events";
-import type { Clock } from "../base/clock.js";
+import type { Clock, Timer } from "../base/clock.js";
 import { defer, mayBeIgnored, type Deferred } from "../base/deferred.js";
 import { ConnectionGoneError } from "../base/errors.js";
 import { describeWhy, type WhyEnded } from "../drain/cause.js";
 import type { ConnectionClosed } from "./handler.js";
 import { SentPings } from "./sent-pings.js";
+
+/**
+ * How long nothing but its handler may keep a connection until `closed` resolves all the same. Most handlers return at
+ * once when their input ends, and `closed` tells then how it has really ended.
+ */
+const HANDLER_GRACE = 100;
 
 /** What a connection is at the moment. */
 export interface Standing {
@@ -21,6 +27,8 @@ export interface Standing {
   readonly why: WhyEnded | undefined;
   /** How it has ended, when its socket is gone. */
   readonly closed: ConnectionClosed | undefined;
+  /** The same; also how it ends, while nothing but its handler keeps it. */
+  readonly outcome: ConnectionClosed | undefined;
   /** Sends a Ping and returns its number. */
   ping(): number;
 }
@@ -32,6 +40,8 @@ export class Moments {
   #closed: Deferred<ConnectionClosed> | undefined;
   #flushed: Deferred<void> | undefined;
   #pings: SentPings | undefined;
+  /** How long it is kept by nothing but a handler that may be waiting for `closed`. */
+  #grace: Timer | undefined;
 
   constructor(connection: Standing) {
     this.#connection = connection;
@@ -56,8 +66,9 @@ export class Moments {
   get closed(): Promise<ConnectionClosed> {
     if (this.#closed === undefined) {
       this.#closed = defer();
-      const { closed } = this.#connection;
+      const { closed, outcome } = this.#connection;
       if (closed !== undefined) this.#closed.resolve(closed);
+      else if (outcome !== undefined) this.onAwaited();
     }
     return this.#closed.promise;
   }
@@ -94,11 +105,22 @@ export class Moments {
     this.#draining?.abort();
   }
 
+  /** A handler that waits for the end would wait for itself. */
+  onAwaited(): void {
+    if (this.#closed === undefined || this.#grace !== undefined) return;
+    this.#grace = this.#connection.clock.after(HANDLER_GRACE, () => {
+      this.#grace = undefined;
+      const { outcome } = this.#connection;
+      if (outcome !== undefined) this.#closed!.resolve(outcome);
+    });
+  }
+
   onUnheard(): void {
     this.#signal?.abort(this.#gone("Nobody can hear an answer any more"));
   }
 
   onClosed(closed: ConnectionClosed): void {
+    this.#connection.clock.cancel(this.#grace);
     this.#closed?.resolve(closed);
     this.#flushed?.reject(this.#gone("What waited to be sent was not delivered"));
     this.#pings?.fail(this.#gone("No Pong came"));

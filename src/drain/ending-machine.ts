@@ -118,6 +118,11 @@ export class EndingMachine {
     return this.#gaveUp;
   }
 
+  /** Nothing more is taken from the peer, and our Close waits for the handler to settle. */
+  get awaitsHandler(): boolean {
+    return this.#cut && !this.#handlerSettled && this.#canClose;
+  }
+
   /** Both Close frames were exchanged. */
   get wasClean(): boolean {
     return this.#closeSent && this.#peerStatus !== undefined;
@@ -126,6 +131,11 @@ export class EndingMachine {
   /** Why it ends, once that is known. */
   get why(): WhyEnded | undefined {
     return this.#cause.why;
+  }
+
+  /** The same, while the handler still runs: what our Close would say, if nothing else comes before it. */
+  get whySoFar(): WhyEnded {
+    return this.#cause.why ?? { cause: this.#closeStatus().cause, detail: "" };
   }
 
   /** How the connection has ended; meaningful once it is closed. */
@@ -165,7 +175,8 @@ export class EndingMachine {
         return this.#startDraining(now);
       case "idle":
         if (this.#watch.becomeIdle(now, this.#options.quiet)) this.#ping();
-        return this.#cutWhenQuiet(now);
+        this.#cutWhenQuiet(now);
+        return this.#closeWhenGivenUp(now);
       case "busy":
         return this.#watch.becomeBusy();
       case "paused":
@@ -416,6 +427,11 @@ export class EndingMachine {
     this.#do({ type: "abort" });
   }
 
+  /** A peer that has been gone for so long, and for which nothing is in hand, does not keep its socket for a handler. */
+  #closeWhenGivenUp(now: number): void {
+    if (this.#gaveUp && this.#watch.isIdle && this.#canClose) this.#close(now);
+  }
+
   // The end of patience
 
   /** Destroys it for this reason, unless it is over. */
@@ -482,6 +498,7 @@ export class EndingMachine {
       this.#gaveUp = true;
       this.#do({ type: "drop-queue", as: "handed back" });
       this.#abort();
+      this.#closeWhenGivenUp(now);
     }
     if (this.#isHeard && now >= this.#askAt) this.#ask(now);
     if (this.#isHeard && now >= this.#unheardAt) this.#abort();

@@ -25,6 +25,11 @@ export class QuietWatch {
     this.#readingSince = reading ? 0 : undefined;
   }
 
+  /** Nothing is partial, queued or in hand. */
+  get isIdle(): boolean {
+    return this.#idle;
+  }
+
   /** The barrier was not answered, so frames may have been on their way that we never saw. */
   get unproven(): boolean {
     return this.#barrier === "unproven";

@@ -21,6 +21,7 @@ function connection(standing: Partial<Standing> = {}): {
     isUnheard: false,
     why: { cause: "reset", detail: "ECONNRESET" } as const,
     closed: undefined,
+    outcome: undefined,
     ping: () => ++pings,
     ...standing,
   };
@@ -63,6 +64,44 @@ describe("`closed`", () => {
     await expect(before).resolves.toBe(CLOSED);
     const late = connection({ closed: CLOSED });
     await expect(late.moments.closed).resolves.toBe(CLOSED);
+  });
+});
+
+describe("`closed` of a connection that is kept by nothing but its handler", () => {
+  const SO_FAR = { ...CLOSED, code: 1006 };
+
+  test("resolves after a while, so that the handler does not wait for itself", async () => {
+    const { moments, standing, time } = connection();
+    const { closed } = moments;
+    standing.outcome = SO_FAR;
+    moments.onAwaited();
+    moments.onAwaited();
+    await time.run();
+    await expect(closed).resolves.toBe(SO_FAR);
+    const late = connection({ outcome: SO_FAR });
+    const asked = late.moments.closed;
+    await late.time.run();
+    await expect(asked).resolves.toBe(SO_FAR);
+  });
+
+  test("tells how it has really ended when the handler returns meanwhile", async () => {
+    const { moments, standing, time } = connection();
+    const { closed } = moments;
+    standing.outcome = SO_FAR;
+    moments.onAwaited();
+    standing.outcome = undefined;
+    await time.run();
+    standing.closed = CLOSED;
+    moments.onClosed(CLOSED);
+    await expect(closed).resolves.toBe(CLOSED);
+  });
+
+  test("leaves no timer behind", async () => {
+    const { moments, time } = connection({ outcome: SO_FAR });
+    void moments.closed;
+    moments.onClosed(CLOSED);
+    await time.run();
+    expect(time.now).toBe(0);
   });
 });
 

@@ -211,8 +211,9 @@ describe("ending", () => {
     const unhurried = new Driver();
     unhurried.at(0, "unsent");
     unhurried.at(0, "peer-end");
-    unhurried.at(40_000, "tick");
-    expect(unhurried.machine.wakeAt).toBe(Infinity);
+    unhurried.at(20_000, "tick");
+    // Its goneTimeout.
+    expect(unhurried.machine.wakeAt).toBe(30_000);
   });
 });
 
@@ -269,8 +270,18 @@ describe("a peer that is gone", () => {
   it("aborts the signal of a handler that still works for it", () => {
     const driver = new Driver({ closeReplyTimeout: 60_000 });
     driver.at(100, "peer-end");
+    expect(driver.at(30_100, "tick")).toEqual([HANDED_BACK, "abort", "close 1000", "fin"]);
+  });
+
+  it("is closed when nothing of its is in hand any more, though its handler goes on", () => {
+    const driver = new Driver({ closeReplyTimeout: 60_000 });
+    driver.at(50, "busy");
+    driver.at(100, "peer-end");
     expect(driver.at(30_100, "tick")).toEqual([HANDED_BACK, "abort"]);
     expect(driver.machine.wakeAt).toBe(Infinity);
+    expect(driver.machine.awaitsHandler).toBe(true);
+    expect(driver.at(45_000, "idle")).toEqual(["close 1000", "fin"]);
+    expect(driver.machine.awaitsHandler).toBe(false);
   });
 
   it("is given up as well when our Close for a broken stream came before it left", () => {
