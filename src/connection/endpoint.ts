@@ -519,6 +519,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
       heard: this.#heard || (this.#madeLooks?.takeHasRead() ?? false),
       wrote: this.#wrote,
       reading,
+      acknowledged: this.#madeLooks?.takeHasAll(),
       unsent: this.bufferedAmount > 0,
     };
     this.#heard = false;

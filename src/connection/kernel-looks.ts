@@ -8,6 +8,7 @@ export class KernelLooks {
   /** What the peer's side had acknowledged at the last look, and what it had not, in bytes. */
   #acknowledged = Infinity;
   #hasRead = false;
+  #hasAll: boolean | undefined;
   #unacknowledged = 0;
   #lost = 0;
   #over = false;
@@ -30,6 +31,7 @@ export class KernelLooks {
       // The kernel of a process that stands takes what its buffer has room for. Only what waits for room shows who reads.
       const wasStuck = this.#unacknowledged > 0 && unacknowledged > 0;
       if (wasStuck && acknowledged > this.#acknowledged) this.#hasRead = true;
+      this.#hasAll = unacknowledged === 0;
       this.#acknowledged = acknowledged;
       this.#unacknowledged = unacknowledged;
       tell(acknowledged, unacknowledged);
@@ -41,6 +43,13 @@ export class KernelLooks {
     const hasRead = this.#hasRead;
     this.#hasRead = false;
     return hasRead;
+  }
+
+  /** Whether the peer's side had all that it was sent, at the last look; undefined if none was since this was asked. */
+  takeHasAll(): boolean | undefined {
+    const hasAll = this.#hasAll;
+    this.#hasAll = undefined;
+    return hasAll;
   }
 
   /** The socket is about to be destroyed, and with it what the kernel holds. */

@@ -9,13 +9,15 @@ export interface Signs {
   wrote: boolean;
   /** We read: an answer does not lie in the kernel. */
   reading: boolean;
+  /** Whether the peer's side has acknowledged all that it was sent, our question included; undefined when nobody looked. */
+  acknowledged: boolean | undefined;
   /** Bytes wait to be sent. */
   unsent: boolean;
 }
 
 /** One peer's signs of life. */
 export class Pulse {
-  /** Milliseconds since the last sign, counted while we read. */
+  /** Milliseconds since the last sign. */
   #silentFor = 0;
   #asked = false;
   #stalled = false;
@@ -27,18 +29,20 @@ export class Pulse {
   beat(
     elapsed: number,
     { interval, timeout }: HeartbeatOptions,
-    { heard, wrote, reading, unsent }: Signs,
+    { heard, wrote, reading, acknowledged, unsent }: Signs,
   ): "fine" | "ask" | "wait" | "dead" {
+    // While we do not read, the answer to a question lies in the kernel. That it was acknowledged shows that the peer is
+    // there; and a peer that has vanished, or whose process is gone, acknowledges nothing.
+    const answered = this.#asked && !reading && acknowledged === true;
     // What had been stuck can only have moved because the peer reads.
-    if (heard || (wrote && this.#stalled)) {
+    if (heard || answered || (wrote && this.#stalled)) {
       this.#silentFor = 0;
       this.#asked = false;
     }
     this.#stalled = unsent;
-    // The clock stands while we do not read: an answer may lie in the kernel.
-    if (!reading) return "fine";
     this.#silentFor += elapsed;
-    if (this.#silentFor >= interval + timeout) return "dead";
+    const isProven = reading || acknowledged === false;
+    if (this.#silentFor >= interval + timeout && isProven) return "dead";
     if (this.#asked) return "wait";
     if (this.#silentFor < interval) return "fine";
     this.#asked = true;

@@ -5,6 +5,7 @@ import type { Connection } from "../../src/index.js";
 import { MessageQueue } from "../../src/connection/message-queue.js";
 import { encodeFrame, Opcode } from "../../src/wire/frame.js";
 import { openRaw } from "../tools/raw-client.js";
+import { startNode } from "../tools/run-process.js";
 import { eventually, gate, serve } from "../tools/serve.js";
 import { bound, ms, work } from "../tools/timing.js";
 
@@ -297,6 +298,38 @@ describe("the heartbeat", () => {
     client.sendClose(1000);
     await client.closed();
     expect(client.close?.code).toBe(1000);
+  });
+
+  test("finds a client whose process was killed while nothing of it is read", async () => {
+    const hold = gate();
+    const { server, port } = await serve(
+      async (connection) => {
+        for await (const message of connection) {
+          await hold.passed;
+          connection.send(message);
+        }
+      },
+      { heartbeat: { interval: ms(100), timeout: ms(200) }, inboxLimit: { messages: 2 } },
+    );
+    const { child, printed } = startNode([
+      "--input-type=module",
+      "-e",
+      `import WebSocket from "ws";
+       const client = new WebSocket("ws://127.0.0.1:${port}");
+       client.on("open", () => {
+         // The FIN of its end stands behind what is not read.
+         for (let index = 0; index < 9; index++) client.send(Buffer.alloc(200_000));
+         client.once("ping", () => console.log("asked"));
+       });`,
+    ]);
+    await printed(/asked/);
+    const [connection] = server.connections;
+    const startedAt = performance.now();
+    child.kill("SIGKILL");
+    expect((await connection!.closed).cause).toBe("reset");
+    expect(performance.now() - startedAt).toBeLessThan(bound(1_000));
+    hold.open();
+    await eventually(() => server.connections.size === 0);
   });
 
   test("does not take a slow reader for dead while it reads", async () => {

@@ -41,6 +41,19 @@ test("whoever looks, a sign of life is kept for the next who asks", () => {
   expect([seen.takeHasRead(), seen.takeHasRead()]).toEqual([true, false]);
 });
 
+test("a peer has all when a look shows nothing on the way, which is told once", () => {
+  const seen = looks([10, 500], [510, 0], [510, 20]);
+  const told = Array.from({ length: 3 }, () => {
+    seen.look(() => {});
+    return [seen.takeHasAll(), seen.takeHasAll()];
+  });
+  expect(told).toEqual([
+    [false, undefined],
+    [true, undefined],
+    [false, undefined],
+  ]);
+});
+
 test("what was held when the socket was destroyed is lost, whatever is seen later", () => {
   const seen = looks([10, 500], [510, 0]);
   seen.look(() => {});

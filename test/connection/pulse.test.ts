@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { Pulse, type Signs } from "../../src/connection/pulse.js";
 
 const options = { interval: 30, timeout: 10 };
-const nothing: Signs = { heard: false, wrote: false, reading: true, unsent: false };
+const nothing: Signs = { heard: false, wrote: false, reading: true, acknowledged: undefined, unsent: false };
 
 /** What is found at each of so many looks, 10 ms apart, with these signs. */
 function beats(pulse: Pulse, ...signs: Partial<Signs>[]): string[] {
@@ -26,12 +26,23 @@ describe("a silent peer", () => {
     expect(beats(pulse, {}, {}, {})).toEqual(["fine", "ask", "dead"]);
   });
 
-  test("is given no time of ours: while we do not read its clock stands", () => {
-    const pulse = new Pulse();
+  test("is there, while we do not read its answer, if it has acknowledged the question", () => {
     const deaf = { reading: false };
-    expect(beats(pulse, {}, {}, deaf, deaf, deaf, deaf, {}, {})).toEqual(
-      "fine fine fine fine fine fine ask dead".split(" "),
+    const there = { ...deaf, acknowledged: true };
+    const away = { ...deaf, acknowledged: false };
+    expect(beats(new Pulse(), deaf, deaf, deaf, there, deaf, deaf, there, deaf)).toEqual(
+      "fine fine ask fine fine ask fine fine".split(" "),
     );
+    expect(beats(new Pulse(), there, there, deaf, away)).toEqual("fine fine ask dead".split(" "));
+    // Nobody could look yet.
+    expect(beats(new Pulse(), deaf, deaf, deaf, deaf, deaf, away)).toEqual(
+      "fine fine ask wait wait dead".split(" "),
+    );
+  });
+
+  test("has to answer when we read: its kernel acknowledges for a process that stands as well", () => {
+    const acknowledged = { acknowledged: true };
+    expect(beats(new Pulse(), {}, {}, {}, acknowledged)).toEqual("fine fine ask dead".split(" "));
   });
 });
 
