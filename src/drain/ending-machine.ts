@@ -427,9 +427,13 @@ export class EndingMachine {
     this.#do({ type: "abort" });
   }
 
-  /** A peer that has been gone for so long, and for which nothing is in hand, does not keep its socket for a handler. */
+  /**
+   * A peer that has been gone for so long, and for which nothing is in hand, does not keep its socket for a handler. (The
+   * answer to its Close has a limit of its own.)
+   */
   #closeWhenGivenUp(now: number): void {
-    if (this.#gaveUp && this.#watch.isIdle && this.#canClose) this.#close(now);
+    if (this.#gaveUp && this.#peerStatus === undefined && this.#watch.isIdle && this.#canClose)
+      this.#close(now);
   }
 
   // The end of patience

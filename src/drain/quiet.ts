@@ -42,9 +42,9 @@ export class QuietWatch {
     if (this.#readingSince !== undefined) this.#readingSince = now;
   }
 
-  /** The peer's Close proves the barrier as well. */
+  /** A Pong proves the barrier, and so does the peer's Close: frames arrive in order. It is never too late for that. */
   prove(): void {
-    if (this.#barrier === "waiting") this.#barrier = "proven";
+    if (this.#barrier !== "none") this.#barrier = "proven";
   }
 
   /** Nothing will prove the barrier any more. */

@@ -5,10 +5,11 @@ import type { EndCause, WhyEnded } from "./cause.js";
 /** The account of a shutdown. Plain JSON; `String(report)` tells it in prose. */
 export interface DrainReport {
   /**
-   * `clean`: everything was served, sent and confirmed. `unconfirmed`: served and sent as far as that was possible,
-   * but some peer never confirmed it or was gone. `forced`: something was destroyed or abandoned.
+   * `clean`: everything was served, sent and confirmed. `partial`: sent and confirmed, but some messages were handed
+   * back, which their peers were told by the close code. `unconfirmed`: some peer never confirmed the end, or was gone
+   * while replies were due. `forced`: something was destroyed, cut or abandoned. Of several that apply it is the last.
    */
-  outcome: "clean" | "unconfirmed" | "forced";
+  outcome: "clean" | "partial" | "unconfirmed" | "forced";
   /** When shutdown was asked for, ISO 8601. */
   startedAt: string;
   /** From the call until nothing was left, in milliseconds of a monotonic clock. */
@@ -24,7 +25,10 @@ export interface DrainReport {
     unconfirmed: number;
     /** Destroyed. */
     forced: number;
-    /** Barrier unanswered. Counted beside the others: such a connection is one of them as well. */
+    /**
+     * Neither a Pong nor a Close proved that all was read that the peer had sent: it left, or did not answer. Counted
+     * beside the others: such a connection is one of them as well.
+     */
     unproven: number;
   };
   /** Counted since the drain began. */
@@ -180,7 +184,7 @@ export class ReportLedger {
   #outcome({ cut, neverAccepted }: DoorAccount): DrainReport["outcome"] {
     if (this.#connections.forced > 0 || this.messages.abandoned > 0 || cut.length > 0) return "forced";
     if (this.#troubled.length > 0 || this.messages.undelivered > 0 || neverAccepted > 0) return "unconfirmed";
-    return "clean";
+    return this.messages.handedBack > 0 ? "partial" : "clean";
   }
 }
 
@@ -228,9 +232,9 @@ export function describeReport(report: DrainReport): string {
   ]);
   if (ends !== "") lines.push(`Connections: ${ends}.`);
   if (connections.unproven > 0) {
-    const who = connections.unproven === 1 ? "its peer" : "their peers";
+    const whose = connections.unproven === 1 ? "its peer" : "their peers";
     lines.push(
-      `No Pong came from ${count(connections.unproven, "connection")}: ${who} may have sent more than was read.`,
+      `Of ${count(connections.unproven, "connection")} it is not known whether all was read that ${whose} had sent.`,
     );
   }
   lines.push(...describeDoor(report));
@@ -265,6 +269,8 @@ function describeOutcome({ outcome, duration }: DrainReport): string {
   switch (outcome) {
     case "clean":
       return `Clean shutdown in ${seconds} s`;
+    case "partial":
+      return `Shutdown in ${seconds} s, with messages handed back`;
     case "unconfirmed":
       return `Shutdown in ${seconds} s, not confirmed by every peer`;
     case "forced":

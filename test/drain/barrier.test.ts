@@ -38,12 +38,21 @@ describe("the barrier", () => {
     expect(driver.wake()).toEqual({ at: 2_100, actions: ["cut"] });
   });
 
-  it("stays unproven when its Pong comes later", () => {
+  it("is proven also by a Pong that comes later, and by the peer's answer to our Close", () => {
     const driver = new Driver();
     driver.at(0, "drain");
     driver.at(2_000, "tick");
-    driver.pong(2_050);
     expect(driver.machine.unproven).toBe(true);
+    driver.pong(2_050);
+    expect(driver.machine.unproven).toBe(false);
+    const silent = new Driver();
+    silent.at(0, "drain");
+    silent.at(2_000, "tick");
+    silent.at(2_100, "tick");
+    silent.at(2_100, { type: "handler-settled", failed: false });
+    expect(silent.machine.unproven).toBe(true);
+    silent.at(2_200, "peer-close");
+    expect(silent.machine.unproven).toBe(false);
     // Such a round trip is longer than patience.
     expect(driver.wake()).toEqual({ at: 5_000, actions: ["cut"] });
   });

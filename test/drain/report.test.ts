@@ -96,7 +96,13 @@ describe("the report", () => {
 describe("the outcome", () => {
   it("is clean when everything was served, sent and confirmed, or its peer left without anything due", () => {
     expect(report([]).outcome).toBe("clean");
-    expect(report([{}, { end: "left" }], { served: 5, handedBack: 3 }).outcome).toBe("clean");
+    expect(report([{}, { end: "left", unproven: true }], { served: 5 }).outcome).toBe("clean");
+  });
+
+  it("is partial when anything was handed back, also to who had left", () => {
+    expect(report([{}], { served: 5, handedBack: 3 }).outcome).toBe("partial");
+    expect(report([{ end: "left" }], { handedBack: 1 }).outcome).toBe("partial");
+    expect(report([{ end: "unconfirmed" }], { handedBack: 1 }).outcome).toBe("unconfirmed");
   });
 
   it("is unconfirmed when a peer did not confirm, was gone, or reset", () => {
@@ -176,7 +182,7 @@ describe("the prose", () => {
       "Messages not served: 1 handed back without being started.",
       "1 reply could not be delivered.",
       "Connections: 1 not confirmed.",
-      "No Pong came from 1 connection: its peer may have sent more than was read.",
+      "Of 1 connection it is not known whether all was read that its peer had sent.",
       "  connection 7 from 192.0.2.7: its peer did not confirm the end; cause: shutdown",
     ]);
   });
@@ -199,7 +205,7 @@ describe("the prose", () => {
       "Messages not served: 2 handed back without being started, 3 abandoned.",
       "2 replies could not be delivered.",
       "Connections: 1 closed and confirmed, 2 left by the peer, 2 destroyed.",
-      "No Pong came from 2 connections: their peers may have sent more than was read.",
+      "Of 2 connections it is not known whether all was read that their peers had sent.",
       "  connection 7 from 192.0.2.7: its handler still ran (1 in hand, 2 queued, 17 bytes unsent); cause: forced",
       "  connection 8 from 192.0.2.7: its peer did not read (1 byte unsent); its peer may have sent more than was read; cause: stalled",
       "  connection 9: its peer reset the connection; cause: reset, ECONNRESET",

@@ -79,7 +79,7 @@ it("cuts such a conversation with a `quiet` of 0, and never starts the request t
     expect(outcomeOf(stopped)).toEqual(
       ended(
         answered.length,
-        reportWith("clean", { total: 1, closed: 1 }, { served: answered.length, handedBack: 1 }),
+        reportWith("partial", { total: 1, closed: 1 }, { served: answered.length, handedBack: 1 }),
       ),
     );
     expect(scenario.started).toEqual(answered);

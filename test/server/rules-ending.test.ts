@@ -53,7 +53,7 @@ describe("Rule 5, no reset", () => {
     expect(client.close?.code).toBe(1012);
     expect(client.messages).toHaveLength(served);
     expect(report.messages.handedBack).toBeGreaterThan(0);
-    expect(report).toMatchObject({ outcome: "clean", connections: { closed: 1, forced: 0 } });
+    expect(report).toMatchObject({ outcome: "partial", connections: { closed: 1, forced: 0 } });
   });
 
   test("a peer that does not answer Close gets a FIN after closeTimeout and is read until it ends", async () => {
@@ -224,10 +224,8 @@ describe("Rule 7, told", () => {
 });
 
 describe("Rule 7, told of the handler", () => {
-  test("a handler that waits for `closed` until the deadline is named, not its peer", async () => {
-    const { server, port } = await serve(async (connection) => {
-      await connection.closed;
-    });
+  test("a handler that never ends is named at the deadline, not its peer", async () => {
+    const { server, port } = await serve(() => never);
     const client = await openRaw(port);
     const report = await server.shutdown({ deadline: ms(300), quiet: 0 });
     expect(report.troubled).toMatchObject([{ reason: "handler", running: 0, queued: 0, unsentBytes: 0 }]);

@@ -164,7 +164,9 @@ function judgeSums(observed: Observed, breach: Breach): void {
       ? "forced"
       : troubled.length > 0 || messages.undelivered > 0 || report.neverAccepted > 0
         ? "unconfirmed"
-        : "clean";
+        : messages.handedBack > 0
+          ? "partial"
+          : "clean";
   if (outcome !== expected) breach(`the outcome is ${outcome}, not ${expected}`);
 }
 
