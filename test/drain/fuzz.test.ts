@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { EndingMachine, FORCED_FLUSH_TIMEOUT } from "../../src/drain/ending-machine.js";
 import type { EndingOptions, EndingAction, EndingEvent, EndingState } from "../../src/drain/events.js";
+import { UNHURRIED } from "../../src/drain/progress.js";
 import { repetitions } from "../tools/effort.js";
 
 const ORDER: readonly EndingState[] = [
@@ -226,4 +227,52 @@ describe("whatever events come, in whatever order", () => {
       runs,
     );
   });
+
+  it("every state has an end, with a peer that does nothing more: a limit, or its handler's", () => {
+    fc.assert(
+      fc.property(options, initially, moments, (given, initial, script) => {
+        const run = play(given, initial, script);
+        const happened = (...types: EndingEvent["type"][]): boolean =>
+          script.some(({ event }) => types.includes(event.type));
+        stayAlone(run);
+        // An open one is the heartbeat's, and one that may stay for ever is last call's.
+        if (run.machine.state === "open") take(run, { type: "drain" });
+        stayAlone(run);
+        if (run.machine.state === "draining") {
+          expect(given.patience).toBe(Infinity);
+          take(run, { type: "last-call" });
+          stayAlone(run);
+        }
+        const isGone = run.actions.includes("destroy") || happened("socket-closed");
+        if (!isGone && run.machine.state !== "closed") {
+          expect(run.machine.awaitsHandler).toBe(true);
+          // Who has closed is answered all the same, and who has left is let go.
+          expect(happened("peer-close", "violation")).toBe(false);
+          if (happened("peer-end")) expect(isIdle(initial, script)).toBe(false);
+        }
+        const settledAt = run.now;
+        take(run, { type: "handler-settled", failed: false });
+        stayAlone(run);
+        expect(run.machine.state).toBe("closed");
+        const longest = Math.max(given.closeTimeout, UNHURRIED.closeTimeout);
+        expect(run.now - settledAt).toBeLessThanOrEqual(3 * longest + given.lingerTimeout);
+      }),
+      runs,
+    );
+  });
 });
+
+/** Nothing happens any more but what the machine does by itself. A socket that is destroyed is gone. */
+function stayAlone(run: Run): void {
+  for (let ticks = 0; run.machine.wakeAt < Infinity; ticks++) {
+    expect(ticks, "it comes to rest").toBeLessThan(40);
+    run.now = Math.max(run.now, run.machine.wakeAt);
+    take(run, { type: "tick" });
+  }
+  if (run.actions.includes("destroy")) take(run, { type: "socket-closed", reset: false });
+}
+
+function isIdle({ idle }: { idle: boolean }, script: Moment[]): boolean {
+  const last = script.findLast(({ event }) => event.type === "idle" || event.type === "busy");
+  return last === undefined ? idle : last.event.type === "idle";
+}
