@@ -8,9 +8,18 @@ import { waitingAt } from "../connection/kernel-table.js";
 const QUEUE_LENGTH = 511;
 
 /**
+ * Who comes between the last look and the end of the port is reset. So a look that took longer than this, in milliseconds,
+ * is not the last: the first one does, since nothing of it is compiled, and one in whose middle others had the processor.
+ * There are so many of them at most.
+ */
+const QUICK_LOOK = 0.5;
+const MOST_LOOKS = 4;
+
+/**
  * Resolves after a turn of the event loop in which nobody was accepted and nobody is waiting: Node accepts one socket a
  * turn. As many as the queue may have held are let in, whatever time that takes; when others keep coming behind them,
  * that is over after `limit` ms, as it is when somebody waits for so long and is not accepted; and at once when `isOver`.
+ * The port MUST be closed at once then. Tells how many wait still.
  *
  * @param accepted How many have been accepted.
  * @param waiting How many wait, as far as that is known.
@@ -20,7 +29,7 @@ export async function untilNobodyComes(
   waiting: () => number,
   limit: number,
   isOver: () => boolean,
-): Promise<void> {
+): Promise<number> {
   const owed = accepted() + QUEUE_LENGTH;
   let [cameAt, until] = [now(), Infinity];
   while (now() < until && !isOver()) {
@@ -29,8 +38,20 @@ export async function untilNobodyComes(
     await new Promise((resolve) => setImmediate(resolve));
     await new Promise((resolve) => setImmediate(resolve));
     if (accepted() !== before) cameAt = now();
-    else if (now() - cameAt >= limit || waiting() === 0) return;
+    else {
+      const left = lookQuickly(waiting);
+      if (left === 0 || now() - cameAt >= limit) return left;
+    }
     if (until === Infinity && accepted() >= owed) until = now() + limit;
+  }
+  return waiting();
+}
+
+function lookQuickly(waiting: () => number): number {
+  for (let looks = 1; ; looks++) {
+    const began = now();
+    const left = waiting();
+    if (left > 0 || now() - began <= QUICK_LOOK || looks === MOST_LOOKS) return left;
   }
 }
 

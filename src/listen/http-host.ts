@@ -231,12 +231,15 @@ class HttpHost {
     this.#leave(listener);
     const isOver = (): boolean => !this.#server.listening || !this.#claims.has(listener);
     const waiting = (): number => (isOver() ? 0 : waitingToBeAccepted(this.#server));
-    await untilNobodyComes(() => this.#accepted, waiting, limit, isOver);
-    this.stopAcceptingNow(listener);
+    this.#closeDoor(listener, await untilNobodyComes(() => this.#accepted, waiting, limit, isOver));
   }
 
   stopAcceptingNow(listener: HttpHostListener): void {
     this.#leave(listener);
+    this.#closeDoor(listener, this.#server.listening ? waitingToBeAccepted(this.#server) : 0);
+  }
+
+  #closeDoor(listener: HttpHostListener, waiting: number): void {
     const claim = this.#claims.get(listener);
     // Those whose TLS handshake is under way have come already.
     const came = this.#ledger.entered + this.#encrypting.size;
@@ -244,8 +247,8 @@ class HttpHost {
     // Others may still let in who has come to theirs: the last one closes the door.
     const isLast = [...this.#claims.values()].every(({ doorClosedAfter }) => doorClosedAfter < Infinity);
     if (!this.#draining || !isLast) return;
-    if (this.#server.listening) this.#neverAccepted += waitingToBeAccepted(this.#server);
     this.#ledger.closeDoor();
+    this.#neverAccepted += waiting;
     this.#http2.close();
   }
 

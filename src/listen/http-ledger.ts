@@ -4,14 +4,14 @@
  * the application's, and whatever hands out a request with its response is a plain request.
  */
 import { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
-import type { Socket } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { systemClock, type Timer } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
 import { Visit, type VisitOwner } from "./http-visit.js";
 import type { PlainRequests } from "./listener.js";
 import { CLOSING, unavailable, type Refusals } from "./refusal.js";
-import { idleSocketsOf, socketsOf, spared } from "./spared.js";
+import { idleSocketsOf, isNode, socketsOf, spared } from "./spared.js";
 
 /**
  * How long a connection that is kept alive may stay when the door is closed, with nothing else left: a request that is on
@@ -200,9 +200,11 @@ export class HttpLedger implements VisitOwner {
    * are the last from here on, and not earlier: whoever is told comes again at once, and would wait at a door that closes.
    */
   closeDoor(): void {
-    spared(() => {
-      if (this.#server.listening) this.#server.close();
-    });
+    if (this.#server.listening) {
+      // The port first: the rest of it takes a while with many connections, and meanwhile others come who would be reset.
+      if (isNode) NetServer.prototype.close.call(this.#server);
+      spared(() => void this.#server.close());
+    }
     if (this.#doorClosed) return;
     this.#doorClosed = true;
     for (const visit of this.#visits.values()) visit.drain();

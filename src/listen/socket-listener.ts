@@ -153,28 +153,32 @@ export class SocketListener implements Listener {
   }
 
   async stopAccepting(limit: number): Promise<void> {
-    await untilNobodyComes(
+    const waiting = await untilNobodyComes(
       () => this.#accepted,
       () => waitingToBeAccepted(this.#server),
       limit,
       () => !this.#server.listening,
     );
-    this.stopAcceptingNow();
+    this.#closeDoor(waiting);
   }
 
   stopAcceptingNow(): void {
+    this.#closeDoor(waitingToBeAccepted(this.#server));
+  }
+
+  #closeDoor(waiting: number): void {
     if (!this.#server.listening) return;
     try {
       this.#socketFile?.unpublish();
     } catch (error) {
       this.#owner.onListenerError(error);
     }
+    this.#neverAccepted = waiting;
     this.#close();
   }
 
   #close(): void {
     this.#closing = true;
-    this.#neverAccepted = waitingToBeAccepted(this.#server);
     this.#server.close();
   }
 

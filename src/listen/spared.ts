@@ -26,7 +26,7 @@ export function spared(act: () => void): Socket[] {
 }
 
 /** Runtimes with an HTTP server of their own, which does not destroy sockets in a way that could be seen. */
-const isNode = !("bun" in process.versions) && !("deno" in process.versions);
+export const isNode = !("bun" in process.versions) && !("deno" in process.versions);
 
 /** All sockets of an HTTP server that speak HTTP/1.1 and were not upgraded. Empty where that cannot be known. */
 export function socketsOf(server: HttpServer): Socket[] {
