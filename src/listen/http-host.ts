@@ -59,13 +59,16 @@ export class HttpHostListener implements Listener {
       await untilListening(this.#server, this.#opening.signal);
     } catch (error) {
       await this.#host.release(this);
+      // It goes down with the last of us, also before it listens.
+      if (this.#opening.signal.aborted && !HttpHost.isOn(this.#server)) this.#server.close();
       throw error;
     }
     return this.#server.address()!;
   }
 
-  abandonOpening(): void {
+  beginShutdown(): void {
     this.#opening.abort();
+    this.#host?.countFromNow();
   }
 
   address(): AddressInfo | string | null {
@@ -117,6 +120,9 @@ interface Claim {
   isGraceOver: boolean;
 }
 
+/** So many paths are remembered at most whose servers are down. */
+const MOST_DOWN = 1_000;
+
 /** What we have put on one HTTP server, for all of our servers that share it. */
 class HttpHost {
   static readonly #hosts = new WeakMap<HttpHostServer, HttpHost>();
@@ -151,6 +157,11 @@ class HttpHost {
     }
     host.#claim(listener);
     return host;
+  }
+
+  /** Whether one of our servers is on it. */
+  static isOn(server: HttpHostServer): boolean {
+    return HttpHost.#hosts.has(server);
   }
 
   private constructor(server: HttpHostServer) {
@@ -201,15 +212,35 @@ class HttpHost {
 
   /** Whom a server waits for. Those who are silent may ask for another one, whose grace is not over. */
   guestsOf(listener: HttpHostListener): number {
-    if (!this.#draining) return 0;
-    const isGraceOver = this.#claims.get(listener)?.isGraceOver ?? true;
-    const silent = isGraceOver ? 0 : this.#encrypting.size + (this.#ledger.hasSilent ? 1 : 0);
-    return silent + this.#ledger.underWay + this.#refusals.open + this.#http2.size;
+    const claim = this.#claims.get(listener);
+    if (!this.#draining) {
+      // Others go on with the rest. Who came before its door was closed may still ask for it.
+      if (claim === undefined || !claim.isLeaving || claim.isGraceOver) return 0;
+      return this.#encrypting.size + (this.#ledger.hasNewcomers(claim.doorClosedAfter) ? 1 : 0);
+    }
+    const underWay = this.#ledger.underWay + this.#refusals.open + this.#http2.size;
+    const isGraceOver = claim?.isGraceOver ?? true;
+    // Each of thousands that are answered asks this, and who is silent has to be looked for among all.
+    if (underWay > 0 || isGraceOver) return underWay;
+    return this.#encrypting.size + (this.#ledger.hasSilent ? 1 : 0);
   }
 
   /** What became of plain requests, if they go down with this server. */
   requestsFor(listener: HttpHostListener): PlainRequests {
-    return this.#last === listener ? this.#ledger.requests : NO_REQUESTS;
+    if (this.#last !== listener) return NO_REQUESTS;
+    const { answered, left, cut } = this.#ledger.requests;
+    const overHttp2 = this.#http2.requests;
+    return {
+      answered: answered + overHttp2.answered,
+      left: left + overHttp2.left,
+      cut: [...cut, ...overHttp2.cut],
+    };
+  }
+
+  countFromNow(): void {
+    if (this.#draining) return;
+    this.#ledger.countFromNow();
+    this.#http2.countFromNow();
   }
 
   get neverAccepted(): number {
@@ -267,7 +298,7 @@ class HttpHost {
 
   async release(listener: HttpHostListener): Promise<void> {
     if (!this.#claims.delete(listener)) return;
-    this.#down.add(listener.path);
+    this.#noteDown(listener.path);
     if (this.#claims.size > 0) return this.#refuseSilentBehindAll();
     this.#last = listener;
     HttpHost.#hosts.delete(this.#server);
@@ -287,6 +318,12 @@ class HttpHost {
     this.#heedOtherUpgrades();
   }
 
+  #noteDown(path: string | undefined): void {
+    this.#down.add(path);
+    const [oldest] = this.#down;
+    if (this.#down.size > MOST_DOWN) this.#down.delete(oldest);
+  }
+
   // Who comes
 
   readonly #onConnection = (socket: Socket): void => {
@@ -301,11 +338,12 @@ class HttpHost {
   };
 
   readonly #onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    const visit = this.#ledger.get(socket);
     if (takeOtherUpgrade(this.#server as HttpServer, request, socket, head)) {
       if (this.#server.listenerCount("upgrade") > 1) this.#ledger.leave(socket);
+      else this.#ledger.expectMore(socket);
       return;
     }
-    const visit = this.#ledger.get(socket);
     const answer = (): void => {
       // What was asked before is answered before (RFC 9112 §9.3.2).
       if (visit === undefined) this.#answer(request, socket, head);
@@ -314,13 +352,13 @@ class HttpHost {
     if (this.#server.listenerCount("upgrade") === 1) return answer();
     const before = { written: visit?.writtenBefore ?? writtenTo(socket), readers: readersOf(socket) };
     const claim = this.#claimOf(request);
-    if ((claim === undefined && !this.#isDown(request)) || isAnswered(socket, before)) {
+    if (claim === undefined || isAnswered(socket, before)) {
       this.#ledger.leave(socket);
       return;
     }
     // A path is ours against all others. What nobody has claimed is theirs first.
-    const show = claim?.path === undefined ? () => {} : hideFromOthers(socket);
-    if (claim !== undefined && claim.path === undefined) this.#warnOnceOfSharing();
+    const show = claim.path === undefined ? () => {} : hideFromOthers(socket);
+    if (claim.path === undefined) this.#warnOnceOfSharing();
     afterAllListeners(() => {
       show();
       if (isAnswered(socket, before)) this.#ledger.leave(socket);

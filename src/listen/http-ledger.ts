@@ -6,9 +6,9 @@
 import { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
-import { systemClock, type Timer } from "../base/clock.js";
+import { now, systemClock, type Timer } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
-import { Visit, type VisitOwner } from "./http-visit.js";
+import { responseOn, Visit, type VisitOwner } from "./http-visit.js";
 import type { PlainRequests } from "./listener.js";
 import { CLOSING, unavailable, type Refusals } from "./refusal.js";
 import { idleSocketsOf, isNode, socketsOf, spared } from "./spared.js";
@@ -21,6 +21,9 @@ const KEPT_ALIVE_GRACE = 500;
 
 /** How long those get at the end to whom we send FIN then. With it a forced stop is over within a second, still. */
 const END_TIMEOUT = 150;
+
+/** How long newcomers are taken to be there when there were any, in milliseconds. */
+const NEWCOMERS_INTERVAL = 20;
 
 /** How often Node is asked whether what was under way before us is over. */
 const OLDER_INTERVAL = 50;
@@ -37,9 +40,12 @@ export class HttpLedger implements VisitOwner {
   readonly #visits = new Map<Duplex, Visit>();
   /** Those on which something was under way when we came. */
   readonly #older = new Set<Visit>();
+  /** Those of which a request is given to Node once more, when those before it are answered. */
+  readonly #expecting = new Set<Visit>();
   /** Those that got a FIN of ours and are not gone. */
   readonly #ending = new Set<Visit>();
   readonly #stopWatching: () => void;
+  readonly #asked = new WeakSet<ServerResponse>();
   #entered = 0;
   #unanswered = 0;
   #draining = false;
@@ -48,7 +54,9 @@ export class HttpLedger implements VisitOwner {
   #idleMayStay = true;
   #graceTimer: Timer | undefined;
   #olderTimer: Timer | undefined;
-  readonly #requests: PlainRequests = { answered: 0, left: 0, cut: [] };
+  #counting = false;
+  #newcomersUntil = -Infinity;
+  #requests: PlainRequests = { answered: 0, left: 0, cut: [] };
   #onEnded: (() => void) | undefined;
 
   /** `onGuestGone` is called when there may be one guest less. */
@@ -92,6 +100,14 @@ export class HttpLedger implements VisitOwner {
     return this.#visits.get(socket);
   }
 
+  /** A request has come on it that will be asked behind the answers. */
+  expectMore(socket: Duplex): void {
+    const visit = this.#visits.get(socket);
+    if (visit === undefined) return;
+    visit.expectMore();
+    this.#expecting.add(visit);
+  }
+
   /** A socket is not plain HTTP any more. */
   leave(socket: Duplex): void {
     const visit = this.#visits.get(socket);
@@ -121,19 +137,24 @@ export class HttpLedger implements VisitOwner {
 
   #handOver(visit: Visit): void {
     this.#older.delete(visit);
+    this.#expecting.delete(visit);
     visit.handOver();
   }
 
   #ask(visit: Visit, request: IncomingMessage, response: ServerResponse): void {
+    // Who listens to 'checkContinue' may hand it on to 'request'.
+    if (this.#asked.has(response)) return;
+    this.#asked.add(response);
     // So the one before it is over.
     this.#older.delete(visit);
+    this.#expecting.delete(visit);
     this.#unanswered++;
     visit.ask(request, response);
   }
 
   onAnswered(isWhole: boolean): void {
     this.#unanswered--;
-    if (this.#draining) this.#requests[isWhole ? "answered" : "left"]++;
+    if (this.#counting) this.#requests[isWhole ? "answered" : "left"]++;
     this.#onGuestGone();
   }
 
@@ -149,6 +170,7 @@ export class HttpLedger implements VisitOwner {
   #forget(visit: Visit): void {
     this.#visits.delete(visit.socket);
     this.#older.delete(visit);
+    this.#expecting.delete(visit);
     this.#ending.delete(visit);
     if (this.#ending.size === 0) this.#onEnded?.();
   }
@@ -157,7 +179,7 @@ export class HttpLedger implements VisitOwner {
 
   /** On how many something is under way, our FIN included. */
   get underWay(): number {
-    return this.#unanswered + this.#older.size + this.#ending.size;
+    return this.#unanswered + this.#older.size + this.#expecting.size + this.#ending.size;
   }
 
   /** Whether anybody is silent who may still ask. Not how many: with 10 000 that would be counted 10 000 times. */
@@ -169,12 +191,31 @@ export class HttpLedger implements VisitOwner {
     return false;
   }
 
+  /** Whether anybody of the first so many who came has not asked for anything, or is about to. */
+  hasNewcomers(among: number): boolean {
+    // Each answer to others asks for this, and it must be looked for among all.
+    if (now() < this.#newcomersUntil) return true;
+    for (const visit of this.#visits.values()) {
+      if (visit.number > among) break;
+      if (!this.#isSilent(visit) || visit.isIdle) continue;
+      this.#newcomersUntil = now() + NEWCOMERS_INTERVAL;
+      return true;
+    }
+    return false;
+  }
+
   #isSilent(visit: Visit): boolean {
     return visit.isSilent && !this.#older.has(visit);
   }
 
   get requests(): PlainRequests {
     return this.#requests;
+  }
+
+  /** One of the servers begins to go down; what counts is since the last of them did. */
+  countFromNow(): void {
+    this.#counting = true;
+    this.#requests = { answered: 0, left: 0, cut: [] };
   }
 
   drain(): void {
@@ -260,11 +301,10 @@ export class HttpLedger implements VisitOwner {
 
 /**
  * Whether a response is under way on a socket. Not idle, as Node sees it, is also one that has never asked (Node 20), or
- * whose request was answered before it had come whole. Node hands out no response that had begun before us; this
- * property is where it keeps it (Node 20 to 26), and without it nothing is waited for that had begun.
+ * whose request was answered before it had come whole.
  */
 function isAnswering(socket: Socket): boolean {
-  return Boolean((socket as { _httpMessage?: ServerResponse | null })["_httpMessage"]);
+  return responseOn(socket) !== undefined;
 }
 
 /** Asks `takes` about each event before its listeners hear of it. Returns what ends that. */

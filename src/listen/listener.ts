@@ -46,8 +46,11 @@ export interface Listener {
   /** Begins to listen; rejects with Node's error when it cannot, and with ours for a server that was closed. */
   open(): Promise<AddressInfo | string>;
   address(): AddressInfo | string | null;
-  /** What does not listen yet does not begin any more: `open` rejects. */
-  abandonOpening(): void;
+  /**
+   * A shutdown begins: what does not listen yet does not begin any more, and `open` rejects. Plain requests are counted
+   * from here.
+   */
+  beginShutdown(): void;
   /** Whom a shutdown waits for beside connections: sockets that have not asked for anything, and plain requests. */
   readonly guests: number;
   /** What became of plain requests, if they went down with this. */

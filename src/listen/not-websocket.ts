@@ -90,8 +90,11 @@ async function serveAsPlain(
   socket: AnsweringSocket,
   head: Buffer,
 ): Promise<void> {
+  // Node has taken its listeners off, and of a socket that is ended here there are none any more.
+  socket.on("error", ignoreError);
   await untilAnswered(socket);
   if (socket.destroyed || !socket.writable) return;
+  socket.off("error", ignoreError);
   // It may be counted as idle since the request before was answered.
   socket.setTimeout?.(0);
   socket.unshift(Buffer.concat([plainHeadOf(request), head]));
@@ -104,12 +107,10 @@ async function serveAsPlain(
  */
 async function untilAnswered(socket: AnsweringSocket): Promise<void> {
   const onDrain = (): void => void socket["_httpMessage"]?.emit("drain");
-  socket.on("error", ignoreError);
   socket.on("drain", onDrain);
   // The parser that has just read the request goes back to Node's pool, and must be off the stack to be used again.
   await new Promise((resolve) => setImmediate(resolve));
   while (!socket.destroyed && socket["_httpMessage"]) await once(socket["_httpMessage"], "close");
-  socket.off("error", ignoreError);
   socket.off("drain", onDrain);
 }
 

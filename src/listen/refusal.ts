@@ -26,6 +26,8 @@ export const CLOSING = "The server is closing.";
 export const TOO_SLOW: Refusal = { status: 408, message: "The handshake took too long." };
 export const NOTHING_HERE: Refusal = { status: 404, message: "There is no WebSocket at this path." };
 
+const ignoreError = (): void => {};
+
 /** Refuses sockets, and knows which of them are still open. */
 export class Refusals {
   readonly #onGone: () => void;
@@ -46,12 +48,13 @@ export class Refusals {
    * @param request What was asked for, if it was read; for whoever watches.
    */
   refuse(socket: Duplex, { status, message, headers = {} }: Refusal, request?: RequestHead): void {
+    // Its 'close' follows. Also of one that is gone already: its error may still be on the way to 'error'.
+    socket.on("error", ignoreError);
     if (socket.destroyed || socket.writableEnded) return;
     upgradeEvents.publish(() => {
       const { remoteAddress = "" } = socket as Partial<Socket>;
       return { event: "refused", status, reason: message, remoteAddress, ...askedFor(request) };
     });
-    socket.on("error", () => {}); // its 'close' follows
     socket.end(responseOf(status, message, headers));
     socket.resume();
     const timer = systemClock.after(REFUSED_TIMEOUT, () => socket.destroy());

@@ -3,7 +3,7 @@
  * Node's HTTP parser reads the handshakes; plain requests are refused.
  */
 import { once } from "node:events";
-import { createServer, type Server as HttpServer } from "node:http";
+import { createServer, type IncomingMessage, type Server as HttpServer } from "node:http";
 import type { AddressInfo, ListenOptions, Server as NetServer, Socket } from "node:net";
 import { Server as TlsServer, type TLSSocket } from "node:tls";
 import { now, systemClock } from "../base/clock.js";
@@ -102,6 +102,8 @@ export class SocketListener implements Listener {
       await untilListening(this.#server, signal);
     } catch (error) {
       this.#letGo();
+      // It goes down with us, also before it listens.
+      if (signal.aborted) this.#server.close();
       throw error;
     }
   }
@@ -139,7 +141,7 @@ export class SocketListener implements Listener {
     this.#server.on("error", (error) => this.#owner.onListenerError(error));
   }
 
-  abandonOpening(): void {
+  beginShutdown(): void {
     this.#opening?.abort();
   }
 
@@ -238,13 +240,14 @@ export class SocketListener implements Listener {
       const acceptedAt = this.#doorway.leave(socket) ?? now();
       this.#owner.onUpgrade(new Http1Handshake(request, socket, head, acceptedAt, refusals));
     });
-    http.on("request", (request) => {
+    // Not through Node's response: it destroys the socket with whatever the client still sends unread.
+    const refuse = (request: IncomingMessage): void => {
       const head = headOf(request);
       const refusal = readHandshake(head);
-      // Not through Node's response: it destroys the socket with whatever the client still sends unread.
       request.resume();
       refusals.refuse(request.socket, "status" in refusal ? refusal : NO_UPGRADE, head);
-    });
+    };
+    for (const event of ["request", "checkExpectation", "connect"]) http.on(event, refuse);
     http.on("clientError", (error: ParserError, socket) => refusals.refuse(socket, refusalFor(error)));
     return http;
   }

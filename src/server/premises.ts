@@ -184,7 +184,7 @@ export class Premises<Taker extends Consumer, Principal>
     if (this.#listened !== undefined) void mayBeIgnored(this.#listened);
     this.endingOptions = { ...this.options, ...options };
     this.#shutdown = new Shutdown(this, options);
-    this.#listener?.abandonOpening();
+    this.#listener?.beginShutdown();
     this.tally = this.#shutdown.tally;
     void this.#shutdown.report.then((report) => this.#down.resolve(report));
     return this.#shutdown;

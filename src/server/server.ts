@@ -1,5 +1,5 @@
 /** The server: the public interface, and the face of the premises that runs a handler for each connection. */
-import type { AddressInfo, Server as NetServer } from "node:net";
+import { Server as NetServer, type AddressInfo } from "node:net";
 import { isAbortOf } from "../base/abort.js";
 import { checkFunction, knownOptions, record, refuseUnknown } from "../base/checks.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
@@ -164,15 +164,21 @@ class LastcallServer<Principal>
     knownOptions("run()", options, ["listen", "signals"]);
     const { listen, signals } = options;
     const { shutdown, close } = checkSignals(signals);
-    // Who has never listened has nobody to serve. A server that listens already may have.
-    if (close?.aborted || (shutdown.aborted && !this.#premises.hasDoor)) return this.close();
+    // Who has never listened has nobody to serve. A server that listens already may have, and one of the caller's, which
+    // goes down with ours.
+    const isTold = close?.aborted === true || shutdown.aborted;
+    const { hasDoor } = this.#premises;
+    if (isTold && !hasDoor && !(listen instanceof NetServer)) return this.close();
     const onShutdown = (): void => void this.shutdown();
     const onClose = (): void => void this.close();
     shutdown.addEventListener("abort", onShutdown, { once: true });
     close?.addEventListener("abort", onClose, { once: true });
     try {
-      if (shutdown.aborted) onShutdown();
-      else if (listen !== undefined) await this.#listenUnlessDown(listen);
+      const listening =
+        listen === undefined || (isTold && hasDoor) ? undefined : this.#listenUnlessDown(listen);
+      if (close?.aborted) onClose();
+      else if (shutdown.aborted) onShutdown();
+      if (listening !== undefined) await listening;
       else if (this.state === "idle") {
         throw new ServerStateError(
           "There is nothing to run: give `listen`, or call server.listen() before run().",

@@ -10,8 +10,8 @@ import { hasOpenssl } from "../tools/debian.js";
 import { openRaw } from "../tools/raw-client.js";
 import { countsOf, reportWith } from "../tools/scenario.js";
 import { eventually, gate } from "../tools/serve.js";
-import { bound } from "../tools/timing.js";
-import { echo, listenersOf, listening, NOBODY, RESTART, seenBy } from "./hosts.js";
+import { bound, ms } from "../tools/timing.js";
+import { echo, listenersOf, listening, LONG, NOBODY, RESTART, seenBy } from "./hosts.js";
 
 type OnRequest = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse) => void;
 
@@ -72,6 +72,29 @@ describe.skipIf(!hasOpenssl)("a server of node:http2 that allows HTTP/1.1", () =
     answer.open();
     expect(await answered).toBe("theirs");
     expect(countsOf(await report)).toEqual(NOBODY);
+  });
+
+  test.for(["at the deadline", "by close()"])("tells which HTTP/2 requests were cut %s", async (how) => {
+    const { theirs, port } = await host((request, response) => {
+      if (request.url === "/answered") response.end("theirs");
+    });
+    const server = echo("ours");
+    await server.listen(theirs);
+    const session = connect(port);
+    const asked = once(theirs, "request");
+    const never = session.request({ ":path": "/never?secret=1" });
+    never.on("error", () => {});
+    await asked;
+    const down = server.shutdown({ deadline: how === "by close()" ? LONG : ms(300), lameDuck: ms(100) });
+    const answered = session.request({ ":path": "/answered" });
+    expect(await text(answered)).toBe("theirs");
+    if (how === "by close()") await server.close();
+    const report = await down;
+    expect([report.outcome, report.requests, report.cutRequests]).toEqual([
+      "forced",
+      { answered: 1, left: 0, cut: 1 },
+      [{ method: "GET", path: "/never", remoteAddress: "127.0.0.1" }],
+    ]);
   });
 
   test("ends a session that comes while it goes down, too", async () => {
