@@ -312,7 +312,7 @@ describe("the heartbeat", () => {
       },
       { heartbeat: { interval: ms(100), timeout: ms(200) }, inboxLimit: { messages: 2 } },
     );
-    const { child, printed } = startNode([
+    const running = startNode([
       "--input-type=module",
       "-e",
       `import WebSocket from "ws";
@@ -323,10 +323,10 @@ describe("the heartbeat", () => {
          client.once("ping", () => console.log("asked"));
        });`,
     ]);
-    await printed(/asked/);
+    await running.printed(/asked/);
     const [connection] = server.connections;
     const startedAt = performance.now();
-    child.kill("SIGKILL");
+    running.child.kill("SIGKILL");
     expect((await connection!.closed).cause).toBe("reset");
     expect(performance.now() - startedAt).toBeLessThan(bound(1_000));
     hold.open();

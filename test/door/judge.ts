@@ -91,13 +91,19 @@ class Judgement {
     if (seen.connectedAt === undefined || seen.answers.length > 0 || seen.foreign !== undefined) return;
     if (seen.connectedAt > this.#seen.doorClosedAt - THRESHOLD || hasLeft(seen)) return;
     if (seen.closedAt >= this.#forcedAt) return;
-    // Without TLS there is nobody to be told.
-    if (this.#seen.world.host === "https" && seen.readyAt === undefined && seen.ended === "given up") return;
+    // Without TLS there is nobody to be told, and who has not got so far within the grace is not waited for.
+    if (this.#seen.world.host === "https" && (seen.readyAt ?? Infinity) > this.#graceOverAt - THRESHOLD) return;
     this.#breach(
       "accepted",
       `client ${seen.name} was connected, and got nothing (${seen.ended})`,
       times(seen),
     );
+  }
+
+  /** When the first grace is over. */
+  get #graceOverAt(): number {
+    const { servers, doorClosedAt } = this.#seen;
+    return doorClosedAt + Math.min(...servers.map(({ plan }) => Math.min(plan.grace, plan.deadline)));
   }
 
   /** As long as a server listens that nobody has told to stop, its host lets everybody in. */

@@ -253,7 +253,7 @@ test.for(["CONNECT x:1 HTTP/1.1\r\nHost: x:1\r\n\r\n", "GET / HTTP/1.1\r\nHost: 
   "a port of ours answers %j with a status, and ends",
   async (request) => {
     const server = echo("ours");
-    const { port } = (await server.listen(LOCAL)) as AddressInfo;
+    const { port } = await server.listen(LOCAL);
     const socket = connect(port, "127.0.0.1");
     onTestFinished(() => void socket.destroy());
     let text = "";
