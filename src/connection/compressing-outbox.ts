@@ -21,14 +21,22 @@ type Waiting = { bytes: number; messages: number } & (
   | { kind: "end" }
 );
 
+/** What it tells. */
+export interface CompressingOwner {
+  /** A message was compressed: what waited for that is with the outbox, or is compressed next. */
+  onCompressed(): void;
+}
+
 export class CompressingOutbox {
   readonly #outbox: Outbox;
+  readonly #owner: CompressingOwner;
   readonly #compression: Compression;
   #waiting: Waiting[] = [];
   #compressing = false;
 
-  constructor(outbox: Outbox, compression: Compression) {
+  constructor(outbox: Outbox, owner: CompressingOwner, compression: Compression) {
     this.#outbox = outbox;
+    this.#owner = owner;
     this.#compression = compression;
   }
 
@@ -131,6 +139,7 @@ export class CompressingOutbox {
       this.#outbox.enqueue(encodePayload(next.opcode, payload, true));
       this.#forget(next);
       this.#passOn();
+      this.#owner.onCompressed();
     });
   }
 

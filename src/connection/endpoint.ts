@@ -337,6 +337,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#inbox.letGo();
   }
 
+  onCompressed(): void {
+    this.#ending?.dispatch({ type: "compressing" });
+  }
+
   onWritten(): void {
     this.#wrote = true;
     this.#ending?.noteWritten(this.bufferedAmount);
@@ -360,6 +364,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   sendPing(): number {
     return this.#channel.ping();
+  }
+
+  whenSent(onSent: OnSent): void {
+    this.#channel.whenSent(onSent);
   }
 
   cutInput(): void {
@@ -494,13 +502,15 @@ export class Endpoint<Taker extends Consumer = Consumer>
     // Who has closed or ended TCP answers no Ping; from there on the limits of its end rule.
     if (this.#gone || this.#peerDone) return;
     // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
-    const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
+    // While our compressor is at work, a Ping may wait behind that, and nothing is the peer's doing.
+    const compressing = this.isCompressing;
+    const reading = !compressing && (!(this.#inbox.isFull || this.#paused) || !this.isOutboxLow);
     const signs = {
       // The answer of one that reads slowly stands behind all that the kernel holds for it.
       heard: this.#heard || (this.#madeLooks?.takeHasRead() ?? false),
       wrote: this.#wrote,
       reading,
-      unsent: this.bufferedAmount > 0,
+      unsent: !compressing && this.bufferedAmount > 0,
     };
     this.#heard = false;
     this.#wrote = false;

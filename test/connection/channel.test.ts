@@ -50,6 +50,7 @@ function open({
     onOutboxFull: tell("full"),
     onOutboxLow: tell("low"),
     onWritten: () => {},
+    onCompressed: () => {},
   };
   const channel = new Channel(socket, owner, compressed ? heldCompression().compression : undefined);
   channel.start(head);

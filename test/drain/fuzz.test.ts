@@ -44,6 +44,7 @@ const plainEvents = fc.constantFrom<EndingEvent>(
   { type: "unsent" },
   { type: "sent" },
   { type: "progress" },
+  { type: "compressing" },
   { type: "last-call" },
   { type: "force" },
   { type: "fail", cause: "heartbeat" },
@@ -54,7 +55,7 @@ const plainEvents = fc.constantFrom<EndingEvent>(
 );
 
 const numberedEvents = fc.record({
-  type: fc.constantFrom<"pinged" | "pong">("pinged", "pong"),
+  type: fc.constantFrom<"pinged" | "ping-sent" | "pong">("pinged", "ping-sent", "pong"),
   nonce: fc.integer({ min: 1, max: 6 }),
 });
 
