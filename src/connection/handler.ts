@@ -82,7 +82,10 @@ export interface Connection<Principal = unknown> extends AsyncIterable<Message, 
    * one that only pushes should wait for `draining` instead.
    */
   readonly closed: Promise<ConnectionClosed>;
-  /** Work that outlives an iteration: the connection is not ended before the promise has settled. */
+  /**
+   * Work that outlives an iteration: the connection is not ended before the promise has settled. What it rejects with
+   * goes to `onError`. When the handler and all such promises have settled it is too late, which `onError` is told.
+   */
   waitUntil(promise: PromiseLike<unknown>): void;
   /** Aborts when nobody can hear an answer any more, or at the deadline of a shutdown. */
   readonly signal: AbortSignal;

@@ -74,6 +74,10 @@ describe("a handler's run", () => {
   });
 });
 
+function fails(): never {
+  throw new Error("on purpose");
+}
+
 describe("`waitUntil`", () => {
   test("keeps the run from being settled until the last promise has, whenever it was given", async () => {
     const [first, second] = [gate(), gate()];
@@ -127,15 +131,51 @@ describe("`waitUntil`", () => {
     expect(lone.isOver).toBe(true);
   });
 
-  test("of a promise that is given when all is settled disturbs nothing", async () => {
+  test("of a promise that is given when all is settled is refused, told, and throws at nobody", async () => {
     let connection: Connection | undefined;
-    const { endpoint, socket } = loneHandler((opened) => void (connection = opened));
+    const { endpoint, socket, errors } = loneHandler(async (opened) => {
+      connection = opened;
+      await Promise.resolve();
+    });
     await rest();
     const settled = vi.spyOn(endpoint, "settled");
-    connection!.waitUntil(Promise.resolve());
+    const error = new Error("in the background");
+    connection!.waitUntil(Promise.reject(error));
+    expect(endpoint.consumer.pending).toBe(0);
     await rest();
+    expect(endpoint.consumer.pending).toBe(0);
     expect(settled).not.toHaveBeenCalled();
+    expect(errors).toEqual([expect.objectContaining({ code: "LASTCALL_HANDLER_SETTLED" }), error]);
     expect(framesTo(socket)).toEqual(["close 1000 "]);
+  });
+
+  test.for<[string, () => PromiseLike<unknown>]>([
+    ["a thenable that throws", () => ({ then: fails })],
+    [
+      "one that throws when it is asked for its `then`",
+      () => Object.defineProperty({}, "then", { get: fails }) as never,
+    ],
+    ["a promise with such a `then` of its own", () => Object.assign(Promise.resolve(), { then: fails })],
+    [
+      "a promise that throws when it is asked",
+      () => Object.defineProperty(Promise.resolve(), "then", { get: fails }),
+    ],
+    ["one whose class throws", () => Object.defineProperty(Promise.resolve(), "constructor", { get: fails })],
+  ])("counts %s until it has failed, and then no longer", async ([, make]) => {
+    const { endpoint, socket, errors } = loneHandler((connection) => connection.waitUntil(make()));
+    await rest();
+    expect([endpoint.consumer.pending, framesTo(socket)]).toEqual([0, ["close 1000 "]]);
+    // What has a class that throws is a promise all the same, and was fulfilled.
+    expect(errors.filter((error) => (error as Error).message !== "on purpose")).toEqual([]);
+  });
+
+  test.for<[string, () => unknown]>([
+    ["a thenable that throws", () => ({ then: fails })],
+    ["a promise with such a `then` of its own", () => Object.assign(Promise.resolve(), { then: fails })],
+  ])("is for what it is given; of a handler that returns %s the error is told too", async ([, make]) => {
+    const { socket, errors } = loneHandler(make);
+    await rest();
+    expect([errors, framesTo(socket)]).toEqual([[new Error("on purpose")], ["close 1011 internal error"]]);
   });
 });
 
