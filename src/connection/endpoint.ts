@@ -5,7 +5,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.js";
-import type { ConnectionGoneError } from "../base/errors.js";
+import { LastcallError, type ConnectionGoneError } from "../base/errors.js";
 import type { WhyEnded } from "../drain/cause.js";
 import type { EndingMachine } from "../drain/ending-machine.js";
 import type { EndingOptions, EndingEvent } from "../drain/events.js";
@@ -344,6 +344,18 @@ export class Endpoint<Taker extends Consumer = Consumer>
   onWritten(): void {
     this.#wrote = true;
     this.#ending?.noteWritten(this.bufferedAmount);
+  }
+
+  onBytesGone(): void {
+    const detail = "bytes that were given to send() have been transferred or resized before they were sent";
+    this.#dispatch({ type: "fail", cause: "failed", detail });
+    this.consumer.onFailed?.(
+      new LastcallError(
+        "LASTCALL_BYTES_GONE",
+        `The connection was ended: ${detail}. Over 8 KiB are not copied: leave them alone until they are sent, or ` +
+          "send a copy.",
+      ),
+    );
   }
 
   onSocketClosed(error: Error | undefined): void {

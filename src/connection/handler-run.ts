@@ -4,6 +4,7 @@
  * given to `waitUntil`.
  */
 import { promiseOf } from "../base/deferred.js";
+import type { LastcallError } from "../base/errors.js";
 import type { ConnectionDrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { ServedConnection, type Guest, type Run } from "./connection.js";
@@ -20,7 +21,7 @@ export interface HandlerOwner<Principal> {
   readonly handler: Handler<Principal>;
   /** Shuts one connection down, as the server would. */
   shutdownOf(endpoint: Endpoint, options: Partial<ConnectionDrainOptions> | undefined): Promise<DrainReport>;
-  /** The handler, or a promise given to `waitUntil`, failed with this. */
+  /** The handler, a promise given to `waitUntil`, or what was given to `send`, failed with this. */
   reportError(error: unknown, connection: Connection<Principal>): void;
 }
 
@@ -93,6 +94,10 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
 
   onPingAnswered(nonce: number): void {
     this.#moments?.onPingAnswered(nonce);
+  }
+
+  onFailed(error: LastcallError): void {
+    this.#owner.reportError(error, this.connection);
   }
 
   onDropped(messages: number): void {

@@ -43,7 +43,7 @@ export interface Connection<Principal = unknown> extends AsyncIterable<Message, 
 
   /**
    * Sends a message: a string as text, bytes as binary. Bytes of over 8 KiB are not copied: leave them alone until
-   * they are sent.
+   * they are sent. When their memory is transferred or resized before that, the connection is ended and `onError` told.
    *
    * Never throws for the connection's state. Returns false when the message can no longer be delivered; the drop is
    * counted and published. Over `outboxLimit` the connection is closed with 1008, as a slow consumer.

@@ -51,6 +51,7 @@ function open({
     onOutboxLow: tell("low"),
     onWritten: () => {},
     onCompressed: () => {},
+    onBytesGone: tell("bytes gone"),
   };
   const channel = new Channel(socket, owner, compressed ? heldCompression().compression : undefined);
   channel.start(head);
