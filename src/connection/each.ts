@@ -81,12 +81,12 @@ class Service<Principal> {
   }
 
   /** The first error is what the handler fails with; each of the others is told by itself. */
-  fail(error: unknown): void {
+  fail(failure: unknown): void {
     if (this.#failed) {
-      this.connection.waitUntil(Promise.reject(error));
+      this.connection.waitUntil(Promise.reject(failure));
     } else {
       this.#failed = true;
-      this.#error = error;
+      this.#error = failure;
       // Who serves a message may finish it; who waits for one must not be waited for.
       this.waiting?.finish();
     }

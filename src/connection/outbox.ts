@@ -54,8 +54,6 @@ export class Outbox {
   #first = 0;
   /** Bytes in `#segments` and in the run, and those that wait to come here. */
   #waitingBytes = 0;
-  /** Bytes, of those, that wait to come here. */
-  #aheadBytes = 0;
   #full = false;
   /** Messages accepted whose last byte the kernel has not taken, and all those whose last byte it has. */
   #bufferedMessages = 0;
@@ -173,7 +171,6 @@ export class Outbox {
 
   /** So much more, or less, waits to come here. It counts as if it were here: nothing else bounds it. */
   countAhead(bytes: number, messages: number): void {
-    this.#aheadBytes += bytes;
     this.#waitingBytes += bytes;
     this.#bufferedMessages += messages;
     this.#lookAtMark();

@@ -4,6 +4,7 @@ import { each } from "../../src/connection/each.js";
 import type { Connection, Message } from "../../src/connection/handler.js";
 import { gate } from "../tools/serve.js";
 import { framesTo, loneHandler, rest } from "./lone-endpoint.js";
+import { fails, thenable } from "./thenable.js";
 
 describe("a function for each message", () => {
   test("is answered by what it returns, at once or later; nothing is sent for undefined", async () => {
@@ -132,52 +133,28 @@ describe("a function for each message", () => {
     expect(framesTo(socket)).toEqual(["close 1011 internal error"]);
   });
 
-  test.for<[string, () => unknown]>([
-    [
-      "throws when it is asked for its `then`",
-      () => ({
-        get then() {
-          throw new Error("on purpose");
-        },
-      }),
-    ],
-    [
-      "throws in its `then`",
-      () => ({
-        then() {
-          throw new Error("on purpose");
-        },
-      }),
-    ],
-    [
-      "is a promise whose `then` calls back and throws",
-      () =>
-        Object.assign(Promise.resolve(), {
-          then(resolve: () => void) {
-            resolve();
-            throw new Error("late");
-          },
-        }),
-    ],
-    [
-      "calls back twice",
-      () => ({
-        then(resolve: () => void, reject: (error: Error) => void) {
-          resolve();
-          reject(new Error("late"));
-        },
-      }),
-    ],
-  ])("ends once, also when what it returns %s", async ([, make]) => {
-    const { peer, isOver, socket, errors } = loneHandler(each(() => make() as undefined, { concurrency: 2 }));
+  const callsBackTwice = (resolve: () => void, reject: (error: Error) => void): void => {
+    resolve();
+    reject(new Error("late"));
+  };
+  const callsBackAndThrows = (resolve: () => void): void => {
+    resolve();
+    fails();
+  };
+  test.for<[string, () => unknown, errors: number]>([
+    ["throws when it is asked for its `then`", () => thenable({ get: fails }), 1],
+    ["throws in its `then`", () => thenable({ value: fails }), 1],
+    ["calls back twice", () => thenable({ value: callsBackTwice }), 0],
+    ["is a promise that does", () => thenable({ value: callsBackTwice }, Promise.resolve()), 0],
+    ["is one that throws behind that", () => thenable({ value: callsBackAndThrows }, Promise.resolve()), 0],
+  ])("ends once, also when what it returns %s", async ([, make, failures]) => {
+    const { peer, socket, errors } = loneHandler(each(() => make() as undefined, { concurrency: 2 }));
     peer.send("one");
     await rest();
-    expect(isOver).toBe(false);
     peer.close(1001);
     await rest();
-    expect(framesTo(socket)).toHaveLength(1);
-    expect(framesTo(socket)[0]).toBe(errors.length === 0 ? "close 1001 " : "close 1011 internal error");
-    for (const error of errors) expect(error).toEqual(new Error("on purpose"));
+    expect(errors).toEqual(failures === 0 ? [] : [new Error("on purpose")]);
+    expect(framesTo(socket)).toEqual([failures === 0 ? "close 1001 " : "close 1011 internal error"]);
   });
 
   test("makes nothing for what it might have in hand: what waits is one, whatever it is allowed", async () => {
