@@ -513,16 +513,16 @@ export class Endpoint<Taker extends Consumer = Consumer>
   heartbeat(elapsed: number, options: HeartbeatOptions): void {
     // Who has closed or ended TCP answers no Ping; from there on the limits of its end rule.
     if (this.#gone || this.#peerDone) return;
+    // A Ping may wait behind what is being compressed: that is no silence of the peer's.
+    if (this.isCompressing) return;
     // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
-    // While our compressor is at work, a Ping may wait behind that, and nothing is the peer's doing.
-    const compressing = this.isCompressing;
-    const reading = !compressing && (!(this.#inbox.isFull || this.#paused) || !this.isOutboxLow);
+    const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
     const signs = {
       // The answer of one that reads slowly stands behind all that the kernel holds for it.
       heard: this.#heard || (this.#madeLooks?.takeHasRead() ?? false),
       wrote: this.#wrote,
       reading,
-      unsent: !compressing && this.bufferedAmount > 0,
+      unsent: this.bufferedAmount > 0,
     };
     this.#heard = false;
     this.#wrote = false;

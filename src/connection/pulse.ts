@@ -7,9 +7,9 @@ export interface Signs {
   heard: boolean;
   /** The kernel took something. */
   wrote: boolean;
-  /** Silence is the peer's: we read, so no answer lies in the kernel, and what we ask does not wait for us. */
+  /** We read: an answer does not lie in the kernel. */
   reading: boolean;
-  /** Bytes wait for the peer to read. */
+  /** Bytes wait to be sent. */
   unsent: boolean;
 }
 
@@ -35,7 +35,7 @@ export class Pulse {
       this.#asked = false;
     }
     this.#stalled = unsent;
-    // The clock stands while we do not read, or have not sent what is to be answered.
+    // The clock stands while we do not read: an answer may lie in the kernel.
     if (!reading) return "fine";
     this.#silentFor += elapsed;
     if (this.#silentFor >= interval + timeout) return "dead";
