@@ -7,6 +7,20 @@ export function mayBeIgnored<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
+/**
+ * A promise for what an application gave as one. It is of the ordinary kind: what throws as soon as it is asked, or calls
+ * back twice, is a rejection, or settled once.
+ */
+export function promiseOf<T>(given: T | PromiseLike<T>): Promise<T> {
+  try {
+    const promise = Promise.resolve(given);
+    if (promise.then === Promise.prototype.then) return promise;
+  } catch {
+    // As below.
+  }
+  return new Promise((resolve) => resolve(given));
+}
+
 /** A promise that is settled from outside. */
 export interface Deferred<T> {
   readonly promise: Promise<T>;

@@ -9,7 +9,9 @@
  *
  * Some reach `onError` only, as plain LastcallErrors: LASTCALL_PROTOCOL_NOT_OFFERED, when the function given as
  * `protocols` chose what it could not; LASTCALL_TLS_HANDSHAKE, when clients cannot come in through TLS;
- * LASTCALL_HANDLER_RETURNED and LASTCALL_HANDLER_IDLE, when a handler cannot work (connection/handler-mistakes.ts).
+ * LASTCALL_HANDLER_RETURNED and LASTCALL_HANDLER_IDLE, when a handler cannot work, and LASTCALL_HANDLER_SETTLED, when it
+ * has something waited for too late (connection/handler-mistakes.ts); LASTCALL_BYTES_GONE, when what was given to `send`
+ * was taken back before it was sent.
  */
 
 /** The root of the library's errors. `code` is stable; messages are prose and may change. */

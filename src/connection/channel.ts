@@ -10,7 +10,7 @@ import { encodeClosePayload } from "../wire/close.js";
 import { Decoder, type DecoderSink } from "../wire/decoder.js";
 import { encodeFrame, Opcode } from "../wire/frame.js";
 import type { Violation } from "../wire/violation.js";
-import { CompressingOutbox } from "./compressing-outbox.js";
+import { CompressingOutbox, type CompressingOwner } from "./compressing-outbox.js";
 import type { Compression } from "./compression.js";
 import { TextBytes, type Received } from "./consumer.js";
 import type { ConnectionOptions } from "./options.js";
@@ -19,7 +19,7 @@ import type { Kernel } from "./kernel.js";
 import { Outbox, type OnSent, type OutboxOwner } from "./outbox.js";
 
 /** What a channel tells its owner. */
-export interface ChannelOwner extends OutboxOwner {
+export interface ChannelOwner extends OutboxOwner, CompressingOwner {
   readonly clock: Clock;
   readonly options: ConnectionOptions;
   onMessage(data: Received): void;
@@ -86,7 +86,7 @@ export class Channel implements DecoderSink {
       this.#decoder = new Decoder(this, decoding);
     } else {
       this.#decoder = new Decoder(this, { ...decoding, compression: true });
-      this.#madeOutbox = new CompressingOutbox(this.#makeOutbox(), compression);
+      this.#madeOutbox = new CompressingOutbox(this.#makeOutbox(), owner, compression);
     }
   }
 

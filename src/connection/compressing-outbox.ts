@@ -13,22 +13,37 @@ import {
 } from "./encoded-message.js";
 import type { OnSent, Outbox } from "./outbox.js";
 
+/** A message that waits. */
+interface Message {
+  kind: "message";
+  opcode: MessageOpcode;
+  payload: Buffer;
+}
+
 /** What waits, with the bytes and messages that it counts for. */
 type Waiting = { bytes: number; messages: number } & (
-  | { kind: "message"; opcode: MessageOpcode; payload: Buffer }
+  | Message
   | { kind: "encoded"; message: EncodedMessage }
   | { kind: "control"; frame: Buffer }
   | { kind: "end" }
 );
 
+/** What it tells. */
+export interface CompressingOwner {
+  /** A message was compressed: what waited for that is with the outbox, or is compressed next. */
+  onCompressed(): void;
+}
+
 export class CompressingOutbox {
   readonly #outbox: Outbox;
+  readonly #owner: CompressingOwner;
   readonly #compression: Compression;
   #waiting: Waiting[] = [];
   #compressing = false;
 
-  constructor(outbox: Outbox, compression: Compression) {
+  constructor(outbox: Outbox, owner: CompressingOwner, compression: Compression) {
     this.#outbox = outbox;
+    this.#owner = owner;
     this.#compression = compression;
   }
 
@@ -74,7 +89,7 @@ export class CompressingOutbox {
   sendEncoded(message: EncodedMessage): boolean {
     if (this.#waiting.length === 0) return this.#outbox.sendEncoded(message);
     if (!this.#outbox.takes) return false;
-    const bytes = message.reduce((sum, segment) => sum + segment.bytes.length, 0);
+    const bytes = message.reduce((sum, { length }) => sum + length, 0);
     this.#add({ kind: "encoded", message, bytes, messages: 1 });
     return true;
   }
@@ -122,22 +137,24 @@ export class CompressingOutbox {
     }
   }
 
-  #compress(next: Waiting & { kind: "message" }): void {
+  #compress(next: Waiting & Message): void {
     this.#compressing = true;
     this.#compression.deflate(next.payload, (payload) => {
       this.#compressing = false;
       // Unless it went out as it was.
       if (this.#waiting[0] !== next) return;
-      this.#outbox.enqueue(encodePayload(next.opcode, payload, true));
+      if (isWhole(next)) this.#outbox.enqueue(encodePayload(next.opcode, payload, { compressed: true }));
+      else this.#outbox.enqueue(asItIs(next));
       this.#forget(next);
       this.#passOn();
+      this.#owner.onCompressed();
     });
   }
 
   #pass(next: Waiting): void {
     switch (next.kind) {
       case "message":
-        this.#outbox.enqueue(encodePayload(next.opcode, next.payload));
+        this.#outbox.enqueue(asItIs(next));
         break;
       case "encoded":
         this.#outbox.enqueue(next.message);
@@ -157,6 +174,16 @@ export class CompressingOutbox {
     this.#waiting.shift();
     this.#outbox.countAhead(-bytes, -messages);
   }
+}
+
+/** Whether what was compressed was the message: its memory may have been transferred, or resized, meanwhile. */
+function isWhole({ payload, bytes }: Waiting & Message): boolean {
+  return payload.length === bytes;
+}
+
+/** Not compressed. Where it is not whole any more the outbox will find that. */
+function asItIs({ opcode, payload, bytes }: Waiting & Message): EncodedMessage {
+  return encodePayload(opcode, payload, { length: bytes });
 }
 
 /** The bytes of a message. Small ones are copied, as in the outbox: they wait here, and are their sender's again. */

@@ -5,6 +5,7 @@
  *
  * test/connection/consumer-conformance.ts holds an implementation against this contract.
  */
+import type { LastcallError } from "../base/errors.js";
 import type { ConnectionClosed, Message } from "./handler.js";
 
 /** Text as bytes, for whoever does not want a string made of it. It is UTF-8: that is checked all the same. */
@@ -51,6 +52,8 @@ export interface Consumer {
   onPingAnswered?(nonce: number): void;
   /** `bufferedAmount` is below `highWaterMark` again. */
   onOutboxLow?(): void;
+  /** The consumer has made it impossible to send what it gave: the connection is ended, and this says why. */
+  onFailed?(error: LastcallError): void;
   /** So many messages that were to be sent will never be. */
   onDropped?(messages: number): void;
   /** The connection is on its way out: a shutdown has reached it, or nothing more will come of its peer. Called once. */

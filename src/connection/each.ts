@@ -1,11 +1,15 @@
 /** A handler that is a function for each message. */
 import { knownOptions } from "../base/checks.js";
+import { promiseOf } from "../base/deferred.js";
 import { InvalidOptionError } from "../base/errors.js";
 import type { Connection, Handler, Message, Reply } from "./handler.js";
 
 /**
  * Makes a handler from a function for each message. What the function returns, or its promise resolves with, is sent
  * as the reply; undefined sends nothing.
+ *
+ * When it fails, no further message is served and those in hand are finished. The handler then fails with the first
+ * error; what fails meanwhile reaches `onError` at once, each by itself.
  *
  * @param serve Serves one message.
  * @param options `concurrency`: how many messages of one connection are in hand at once. Default 1, which keeps
@@ -33,14 +37,19 @@ export function each<Principal = unknown>(
 type Served = Reply | undefined | void;
 type Serve<Principal> = (message: Message, connection: Connection<Principal>) => Served | Promise<Served>;
 
-/** The messages of one connection, served by so many workers. */
+/**
+ * The messages of one connection. There are as many workers as have one in hand, and one more that waits for the next:
+ * an idle connection pays for one, whatever it is allowed.
+ */
 class Service<Principal> {
   readonly serve: Serve<Principal>;
   readonly connection: Connection<Principal>;
+  /** Who waits for the next message, and has none in hand. */
+  waiting: Worker<Principal> | undefined;
   /** Settles when no worker has anything in hand any more, also when one has failed. */
   readonly done: Promise<void>;
-  readonly #workers: Worker<Principal>[];
-  #working: number;
+  readonly #concurrency: number;
+  #workers = 0;
   #failed = false;
   #error: unknown;
   #settle!: () => void;
@@ -48,28 +57,38 @@ class Service<Principal> {
   constructor(serve: Serve<Principal>, connection: Connection<Principal>, concurrency: number) {
     this.serve = serve;
     this.connection = connection;
-    this.#working = concurrency;
+    this.#concurrency = concurrency;
     this.done = new Promise((resolve, reject) => {
       this.#settle = () => (this.#failed ? reject(this.#error) : resolve());
     });
-    this.#workers = Array.from({ length: concurrency }, () => new Worker(this));
-    for (const worker of this.#workers) worker.ask();
+    this.addWorker();
   }
 
-  get failed(): boolean {
-    return this.#failed;
+  /** Whether somebody has to wait for the next message. */
+  get wantsWorker(): boolean {
+    return this.waiting === undefined && !this.#failed;
+  }
+
+  /** One more waits for messages, if one is wanted and there may be more. */
+  addWorker(): void {
+    if (!this.wantsWorker || this.#workers === this.#concurrency) return;
+    this.#workers++;
+    new Worker(this).ask();
   }
 
   leave(): void {
-    if (--this.#working === 0) this.#settle();
+    if (--this.#workers === 0) this.#settle();
   }
 
-  /** Of several errors the first is told. */
-  fail(error: unknown): void {
-    if (!this.#failed) {
+  /** The first error is what the handler fails with; each of the others is told by itself. */
+  fail(failure: unknown): void {
+    if (this.#failed) {
+      this.connection.waitUntil(Promise.reject(failure));
+    } else {
       this.#failed = true;
-      this.#error = error;
-      for (const worker of this.#workers) worker.dismiss();
+      this.#error = failure;
+      // Who serves a message may finish it; who waits for one must not be waited for.
+      this.waiting?.finish();
     }
     this.leave();
   }
@@ -82,36 +101,36 @@ class Service<Principal> {
 class Worker<Principal> {
   readonly #service: Service<Principal>;
   readonly #messages: AsyncIterator<Message, void, void>;
-  #waiting = false;
 
   constructor(service: Service<Principal>) {
     this.#service = service;
     this.#messages = service.connection[Symbol.asyncIterator]();
   }
 
+  /** Is finished with its message, if it has one, and waits for the next. */
   ask(): void {
-    if (this.#service.failed) return this.#service.leave();
-    this.#waiting = true;
+    this.#service.waiting = this;
     this.#messages.next().then(this.#take, this.#fail);
   }
 
-  /** Who serves a message may finish it; who waits for one must not be waited for. */
-  dismiss(): void {
-    if (this.#waiting) void this.#messages.return?.();
+  /** Is finished with its message, or its wait, and takes no more. */
+  finish(): void {
+    void this.#messages.return?.();
   }
 
   readonly #take = ({ value: message, done }: IteratorResult<Message, void>): void => {
-    this.#waiting = false;
+    this.#service.waiting = undefined;
     if (done) return this.#service.leave();
     const { serve, connection } = this.#service;
     try {
       const served = serve(message, connection);
       // A wait for what is there already would cost as much as the whole of the rest.
-      if (isPromiseLike(served)) void Promise.resolve(served).then(this.#answer, this.#fail);
-      else this.#answer(served);
+      if (!isPromiseLike(served)) return this.#answer(served);
+      void promiseOf(served).then(this.#answer, this.#fail);
     } catch (error) {
-      this.#fail(error);
+      return this.#fail(error);
     }
+    this.#service.addWorker();
   };
 
   readonly #answer = (reply: Served): void => {
@@ -120,7 +139,9 @@ class Worker<Principal> {
     } catch (error) {
       return this.#fail(error);
     }
-    this.ask();
+    if (this.#service.wantsWorker) return this.ask();
+    this.finish();
+    this.#service.leave();
   };
 
   readonly #fail = (error: unknown): void => this.#service.fail(error);

@@ -2,11 +2,14 @@
 import { MAX_TIMEOUT, type Clock, type Timer } from "../base/clock.js";
 import { EndingMachine } from "../drain/ending-machine.js";
 import type { EndingOptions, EndingAction, EndingEvent } from "../drain/events.js";
+import type { OnSent } from "./outbox.js";
 
 /** What the machine acts on. */
 export interface EndingOwner {
   /** Sends a Ping and returns its number. */
   sendPing(): number;
+  /** Calls back, at once or later, when the kernel has what was accepted until now; with an error when it never will. */
+  whenSent(onSent: OnSent): void;
   cutInput(): void;
   dropQueue(as: "handed back" | "abandoned"): void;
   sendClose(code: number, reason: string): void;
@@ -74,7 +77,7 @@ export class Ending {
     const owner = this.#owner;
     switch (action.type) {
       case "ping":
-        return this.dispatch({ type: "pinged", nonce: owner.sendPing() });
+        return this.#ping();
       case "probe":
         return void owner.sendPing();
       case "cut":
@@ -101,6 +104,14 @@ export class Ending {
     }
   }
 
+  #ping(): void {
+    const nonce = this.#owner.sendPing();
+    this.dispatch({ type: "pinged", nonce });
+    this.#owner.whenSent((error) => {
+      if (error === undefined) this.dispatch({ type: "ping-sent", nonce });
+    });
+  }
+
   /** One timer, moved only when it would be late: a message must not cost a timer. */
   #arm(): void {
     const { wakeAt } = this.machine;
@@ -123,8 +134,7 @@ export class Ending {
   readonly #onTimer = (): void => {
     this.#timer = undefined;
     this.#timerAt = Infinity;
-    // A peer is not to blame for what it was not sent yet.
-    if (this.#owner.isCompressing) this.dispatch({ type: "progress" });
+    if (this.#owner.isCompressing) this.dispatch({ type: "compressing" });
     this.dispatch({ type: "tick" });
   };
 }

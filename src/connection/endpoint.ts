@@ -5,7 +5,7 @@
  */
 import type { Duplex } from "node:stream";
 import type { Clock } from "../base/clock.js";
-import type { ConnectionGoneError } from "../base/errors.js";
+import { LastcallError, type ConnectionGoneError } from "../base/errors.js";
 import type { WhyEnded } from "../drain/cause.js";
 import type { EndingMachine } from "../drain/ending-machine.js";
 import type { EndingOptions, EndingEvent } from "../drain/events.js";
@@ -352,9 +352,25 @@ export class Endpoint<Taker extends Consumer = Consumer>
     this.#inbox.letGo();
   }
 
+  onCompressed(): void {
+    this.#ending?.dispatch({ type: "compressing" });
+  }
+
   onWritten(): void {
     this.#wrote = true;
     this.#ending?.noteWritten(this.bufferedAmount);
+  }
+
+  onBytesGone(): void {
+    const detail = "bytes that were given to send() have been transferred or resized before they were sent";
+    this.#dispatch({ type: "fail", cause: "failed", detail });
+    this.consumer.onFailed?.(
+      new LastcallError(
+        "LASTCALL_BYTES_GONE",
+        `The connection was ended: ${detail}. Over 8 KiB are not copied: leave them alone until they are sent, or ` +
+          "send a copy.",
+      ),
+    );
   }
 
   onSocketClosed(error: Error | undefined): void {
@@ -375,6 +391,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   sendPing(): number {
     return this.#channel.ping();
+  }
+
+  whenSent(onSent: OnSent): void {
+    this.#channel.whenSent(onSent);
   }
 
   cutInput(): void {
@@ -512,6 +532,8 @@ export class Endpoint<Taker extends Consumer = Consumer>
   heartbeat(elapsed: number, options: HeartbeatOptions): void {
     // Who has closed or ended TCP answers no Ping; from there on the limits of its end rule.
     if (this.#gone || this.#peerDone) return;
+    // A Ping may wait behind what is being compressed: that is no silence of the peer's.
+    if (this.isCompressing) return;
     // We do not read while too much waits. When that is because the peer does not read, its clock runs on.
     const reading = !(this.#inbox.isFull || this.#paused) || !this.isOutboxLow;
     const signs = {

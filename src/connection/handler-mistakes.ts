@@ -1,4 +1,5 @@
 /** Handlers that cannot work: what each of them gets wrong without any error of its own. */
+import { isAnyArrayBuffer } from "node:util/types";
 import { describeValue, LastcallError } from "../base/errors.js";
 
 /** What is wrong with a handler that has returned this, if something is. `idle`: at once, and without having done anything. */
@@ -18,6 +19,15 @@ export function mistakeIn(returned: unknown, idle: boolean): LastcallError | und
   );
 }
 
+/** What is wrong with a promise that is given to `waitUntil` when nothing is waited for any more. */
+export function waitedTooLate(): LastcallError {
+  return new LastcallError(
+    "LASTCALL_HANDLER_SETTLED",
+    "waitUntil() was called when the handler had settled, and all that was given to waitUntil() before: the connection " +
+      "is being closed and does not wait for this. Call it before the handler returns, or from what it waits for.",
+  );
+}
+
 function isReply(value: unknown): boolean {
-  return typeof value === "string" || value instanceof ArrayBuffer || ArrayBuffer.isView(value);
+  return typeof value === "string" || isAnyArrayBuffer(value) || ArrayBuffer.isView(value);
 }

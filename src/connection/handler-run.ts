@@ -3,6 +3,8 @@
  * next one says that the last is finished. The run is settled when the handler has, and with it every promise that was
  * given to `waitUntil`.
  */
+import { promiseOf } from "../base/deferred.js";
+import type { LastcallError } from "../base/errors.js";
 import type { ConnectionDrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { ServedConnection, type Guest, type Run } from "./connection.js";
@@ -10,7 +12,7 @@ import type { Consumer } from "./consumer.js";
 import { connectionEvents, dropEvents } from "./diagnostics.js";
 import type { Endpoint } from "./endpoint.js";
 import type { Connection, ConnectionClosed, Handler } from "./handler.js";
-import { mistakeIn } from "./handler-mistakes.js";
+import { mistakeIn, waitedTooLate } from "./handler-mistakes.js";
 import { MessageLoops } from "./message-loops.js";
 import { Moments } from "./moments.js";
 
@@ -19,7 +21,7 @@ export interface HandlerOwner<Principal> {
   readonly handler: Handler<Principal>;
   /** Shuts one connection down, as the server would. */
   shutdownOf(endpoint: Endpoint, options: Partial<ConnectionDrainOptions> | undefined): Promise<DrainReport>;
-  /** The handler, or a promise given to `waitUntil`, failed with this. */
+  /** The handler, a promise given to `waitUntil`, or what was given to `send`, failed with this. */
   reportError(error: unknown, connection: Connection<Principal>): void;
 }
 
@@ -59,7 +61,7 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     connectionEvents.publish(() => ({ event: "opened", connection: this.connection }));
     let result: Promise<unknown>;
     try {
-      result = Promise.resolve(this.#owner.handler(this.connection));
+      result = promiseOf(this.#owner.handler(this.connection));
     } catch (error) {
       result = Promise.reject(error);
     }
@@ -94,6 +96,10 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     this.#moments?.onPingAnswered(nonce);
   }
 
+  onFailed(error: LastcallError): void {
+    this.#owner.reportError(error, this.connection);
+  }
+
   onDropped(messages: number): void {
     dropEvents.publish(() => ({ event: "dropped", connection: this.connection, messages }));
   }
@@ -122,17 +128,24 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
   }
 
   waitUntil(promise: PromiseLike<unknown>): void {
-    this.#pending++;
-    this.endpoint.changed();
+    // It is not thrown: a stray timer must not end the process.
+    if (this.#outcome === "settled") this.#owner.reportError(waitedTooLate(), this.connection);
+    this.#count(1);
     const settle = (): void => {
-      this.#pending--;
-      this.endpoint.changed();
+      this.#count(-1);
       this.#settleWhenDone();
     };
-    Promise.resolve(promise).then(settle, (error: unknown) => {
+    promiseOf(promise).then(settle, (error: unknown) => {
       this.#owner.reportError(error, this.connection);
       settle();
     });
+  }
+
+  #count(pending: number): void {
+    // What comes too late is not waited for.
+    if (this.#outcome === "settled") return;
+    this.#pending += pending;
+    this.endpoint.changed();
   }
 
   #end(outcome: "returned" | "threw"): void {

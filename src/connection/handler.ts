@@ -43,7 +43,7 @@ export interface Connection<Principal = unknown> extends AsyncIterable<Message, 
 
   /**
    * Sends a message: a string as text, bytes as binary. Bytes of over 8 KiB are not copied: leave them alone until
-   * they are sent.
+   * they are sent. When their memory is transferred or resized before that, the connection is ended and `onError` told.
    *
    * Never throws for the connection's state. Returns false when the message can no longer be delivered; the drop is
    * counted and published. Over `outboxLimit` the connection is closed with 1008, as a slow consumer.
@@ -83,7 +83,10 @@ export interface Connection<Principal = unknown> extends AsyncIterable<Message, 
    * given to `waitUntil`. So a handler may wait for it; it is told what is known then, with `wasClean: false`.
    */
   readonly closed: Promise<ConnectionClosed>;
-  /** Work that outlives an iteration: the connection is not ended before the promise has settled. */
+  /**
+   * Work that outlives an iteration: the connection is not ended before the promise has settled. What it rejects with
+   * goes to `onError`. When the handler and all such promises have settled it is too late, which `onError` is told.
+   */
   waitUntil(promise: PromiseLike<unknown>): void;
   /** Aborts when nobody can hear an answer any more, or at the deadline of a shutdown. */
   readonly signal: AbortSignal;

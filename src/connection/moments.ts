@@ -5,6 +5,7 @@ import { defer, mayBeIgnored, type Deferred } from "../base/deferred.js";
 import { ConnectionGoneError } from "../base/errors.js";
 import { describeWhy, type WhyEnded } from "../drain/cause.js";
 import type { ConnectionClosed } from "./handler.js";
+import type { OnSent } from "./outbox.js";
 import { SentPings } from "./sent-pings.js";
 
 /**
@@ -31,6 +32,8 @@ export interface Standing {
   readonly outcome: ConnectionClosed | undefined;
   /** Sends a Ping and returns its number. */
   ping(): number;
+  /** Calls back, at once or later, when the kernel has what was accepted until now; with an error when it never will. */
+  whenSent(onSent: OnSent): void;
 }
 
 export class Moments {
@@ -87,7 +90,8 @@ export class Moments {
   ping(): Promise<number> {
     if (!this.#connection.isOpen) return this.#rejected("No Ping can be sent");
     this.#pings ??= new SentPings(this.#connection.clock);
-    return mayBeIgnored(this.#pings.wait(this.#connection.ping()));
+    const nonce = this.#connection.ping();
+    return mayBeIgnored(this.#pings.wait(nonce, (onSent) => this.#connection.whenSent(onSent)));
   }
 
   // What the connection goes through

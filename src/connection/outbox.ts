@@ -36,6 +36,11 @@ export interface OutboxOwner {
   onOutboxLow(): void;
   /** A write has left for the kernel. `bufferedAmount` is less than before. */
   onWritten(): void;
+  /**
+   * The next message cannot be sent: its sender has transferred or resized the memory that it lies in. All before it is
+   * with the kernel, and nothing behind it may follow.
+   */
+  onBytesGone(): void;
 }
 
 /** The outbox of one socket. */
@@ -49,8 +54,6 @@ export class Outbox {
   #first = 0;
   /** Bytes in `#segments` and in the run, and those that wait to come here. */
   #waitingBytes = 0;
-  /** Bytes, of those, that wait to come here. */
-  #aheadBytes = 0;
   #full = false;
   /** Messages accepted whose last byte the kernel has not taken, and all those whose last byte it has. */
   #bufferedMessages = 0;
@@ -159,7 +162,7 @@ export class Outbox {
     this.#cutRun();
     for (const segment of message) {
       this.#addSegment(segment);
-      this.#waitingBytes += segment.bytes.length;
+      this.#waitingBytes += segment.length;
     }
     this.#bufferedMessages++;
     this.#lookAtMark();
@@ -168,7 +171,6 @@ export class Outbox {
 
   /** So much more, or less, waits to come here. It counts as if it were here: nothing else bounds it. */
   countAhead(bytes: number, messages: number): void {
-    this.#aheadBytes += bytes;
     this.#waitingBytes += bytes;
     this.#bufferedMessages += messages;
     this.#lookAtMark();
@@ -198,17 +200,23 @@ export class Outbox {
     if (this.#ended || this.#socket.destroyed) return;
     this.#cutRun();
     this.#socket.cork();
-    while (this.#first < this.#segments.length) this.#socket.write(this.#segments[this.#first++]!.bytes);
+    let writing = this.#writingBytes;
+    while (this.#hasNext) {
+      const part = this.#takeSegment(Infinity);
+      this.#socket.write(part);
+      writing += part.length;
+    }
     this.#socket.uncork();
-    this.#writingBytes += this.#waitingBytes - this.#aheadBytes;
+    this.#writingBytes = writing;
+    const areGone = this.#first < this.#segments.length;
     this.#forgetTaken();
-    this.#waitingBytes = this.#aheadBytes;
     this.#endRequested = true;
     this.#ended = true;
     this.#socket.end((error?: Error | null) => {
       if (error) return; // destroyed before it was sent
-      this.#noteTaken(this.#writingBytes, this.#bufferedMessages);
+      this.#noteTaken(this.#writingBytes, this.#writingMessages);
     });
+    if (areGone) this.#owner.onBytesGone();
   }
 
   /** A slab with room for `length` bytes at its position, where the run goes on if it can. */
@@ -248,7 +256,7 @@ export class Outbox {
   #cutRun(): void {
     if (this.#runSlab === undefined) return;
     const bytes = this.#runSlab.buffer.subarray(this.#runStart, this.#runEnd);
-    this.#addSegment({ bytes, messages: this.#runMessages, startsFrame: true });
+    this.#addSegment({ bytes, length: bytes.length, messages: this.#runMessages, startsFrame: true });
     this.#runSlab = undefined;
     this.#runMessages = 0;
   }
@@ -275,6 +283,7 @@ export class Outbox {
     this.#cutRun();
     const batch = this.#takeBatch();
     if (batch.length === 0) {
+      if (this.#segments.length > 0) return this.#owner.onBytesGone();
       if (!this.#endRequested) return;
       this.#ended = true;
       this.#socket.end();
@@ -308,29 +317,38 @@ export class Outbox {
     let bytes = 0;
     for (const pongs of batch) bytes += pongs.length;
     let room = this.#writeLength - bytes;
-    while (room > 0 && this.#first < this.#segments.length) {
+    while (room > 0 && this.#hasNext) {
       const part = this.#takeSegment(room);
       batch.push(part);
       bytes += part.length;
       room -= part.length;
-      this.#waitingBytes -= part.length;
     }
     this.#forgetTaken();
     this.#writingBytes = bytes;
     return batch;
   }
 
-  /** The next segment, or as much of it as there is room for. */
+  /** Whether there is a segment that can be sent. A frame is not begun whose payload is gone. */
+  get #hasNext(): boolean {
+    const next = this.#segments[this.#first];
+    if (next === undefined || next.bytes.length !== next.length) return false;
+    const behind = this.#segments[this.#first + 1];
+    return behind === undefined || behind.startsFrame || behind.bytes.length === behind.length;
+  }
+
+  /** The next segment, or as much of it as there is room for. It does not count as waiting any more. */
   #takeSegment(room: number): Buffer {
-    const segment = this.#segments[this.#first]!;
-    if (segment.bytes.length <= room) {
+    const { bytes, messages } = this.#segments[this.#first]!;
+    if (bytes.length <= room) {
       this.#first++;
-      this.#writingMessages += segment.messages;
-      return segment.bytes;
+      this.#writingMessages += messages;
+      this.#waitingBytes -= bytes.length;
+      return bytes;
     }
-    const rest = segment.bytes.subarray(room);
-    this.#segments[this.#first] = { bytes: rest, messages: segment.messages, startsFrame: false };
-    return segment.bytes.subarray(0, room);
+    const rest = bytes.subarray(room);
+    this.#segments[this.#first] = { bytes: rest, length: rest.length, messages, startsFrame: false };
+    this.#waitingBytes -= room;
+    return bytes.subarray(0, room);
   }
 
   /** Lets go of the segments that were taken, when they are many or all. */

@@ -1,6 +1,7 @@
 /** Pings that the application sent and waits for. */
 import type { Clock } from "../base/clock.js";
 import { defer, type Deferred } from "../base/deferred.js";
+import type { OnSent } from "./outbox.js";
 
 interface SentPing {
   nonce: number;
@@ -16,11 +17,13 @@ export class SentPings {
     this.#clock = clock;
   }
 
-  /** Resolves with the milliseconds until a Pong for this Ping. */
-  wait(nonce: number): Promise<number> {
-    const pong = defer<number>();
-    this.#waiting.push({ nonce, sentAt: this.#clock.now(), pong });
-    return pong.promise;
+  /** Resolves with the milliseconds from when this Ping, which was accepted, is sent until a Pong for it. */
+  wait(nonce: number, whenSent: (onSent: OnSent) => void): Promise<number> {
+    const ping: SentPing = { nonce, sentAt: this.#clock.now(), pong: defer() };
+    this.#waiting.push(ping);
+    // What stands before it may be many megabytes, or wait for the compressor: that says nothing about the way.
+    whenSent(() => (ping.sentAt = this.#clock.now()));
+    return ping.pong.promise;
   }
 
   /** A Pong answers its Ping and all before it (RFC 6455 §5.5.3). */

@@ -25,7 +25,7 @@ export type EndCause =
   | "closed"
   /** The handler returned. */
   | "returned"
-  /** The handler threw. */
+  /** The handler threw, or took back what it had given to `send`. */
   | "failed"
   /** A shutdown ended it. */
   | "shutdown"

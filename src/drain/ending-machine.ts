@@ -56,6 +56,8 @@ export class EndingMachine {
   #actions: EndingAction[] = [];
 
   #drainingSince: number | undefined;
+  /** Since when the peer could have become quiet. */
+  #patientSince = 0;
   #handlerSettled = false;
   #handlerFailed = false;
 
@@ -185,6 +187,8 @@ export class EndingMachine {
         return this.#watch.resume(now);
       case "pinged":
         return this.#watch.pinged(event.nonce, now);
+      case "ping-sent":
+        return this.#watch.pingSent(event.nonce, now);
       case "pong":
         return this.#takePong(event.nonce, now);
       case "peer-close":
@@ -207,9 +211,13 @@ export class EndingMachine {
       case "unsent":
         return this.#progress.unsent(now);
       case "sent":
+        this.#watch.moved(now);
         return this.#progress.sent(now);
       case "progress":
+        this.#watch.moved(now);
         return this.#progress.seen(now);
+      case "compressing":
+        return this.#waitForCompressor(now);
       case "looked":
         this.#progress.looked(event, now);
         return this.#giveUpWhenDue(now);
@@ -231,6 +239,7 @@ export class EndingMachine {
   #startDraining(now: number): void {
     if (this.#drainingSince !== undefined) return;
     this.#drainingSince = now;
+    this.#patientSince = now;
     // What was under way unhurried goes on within the drain's limits.
     this.#progress.restart(now);
     if (this.#state === "open") {
@@ -259,7 +268,7 @@ export class EndingMachine {
 
   #cutAt(): number {
     if (this.#state !== "draining") return Infinity;
-    return Math.min(this.#watch.quietAt(this.#options.quiet), this.#drainingSince! + this.#options.patience);
+    return Math.min(this.#watch.quietAt(this.#options.quiet), this.#patientSince + this.#options.patience);
   }
 
   #barrierTimeoutAt(): number {
@@ -437,6 +446,14 @@ export class EndingMachine {
   }
 
   // The end of patience
+
+  /** No clock of the peer's runs while what it is to be sent waits for us. */
+  #waitForCompressor(now: number): void {
+    if (this.#watch.holdsBarrier) this.#patientSince = now;
+    if (this.#tooSlowAt !== Infinity) this.#tooSlowAt = now + SLOW_CONSUMER_TIMEOUT;
+    this.#watch.moved(now);
+    this.#progress.seen(now);
+  }
 
   /** Destroys it for this reason, unless it is over. */
   #breakOff(cause: EndCause, detail?: string): void {

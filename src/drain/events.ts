@@ -17,6 +17,8 @@ export type EndingEvent =
   | { type: "resumed" }
   /** The Ping that was asked for has this number. Numbers rise with every Ping on the connection. */
   | { type: "pinged"; nonce: number }
+  /** The kernel has what was accepted before that Ping, so the peer can answer it from here on. */
+  | { type: "ping-sent"; nonce: number }
   /** A Pong for a Ping with this number; it answers all earlier ones too (RFC 6455 §5.5.3). */
   | { type: "pong"; nonce: number }
   /** The peer's Close was parsed. */
@@ -33,6 +35,8 @@ export type EndingEvent =
   | { type: "sent" }
   /** A part of what waited has gone out. */
   | { type: "progress" }
+  /** What is to be sent waits for our compressor, or has done so until now: no peer is to blame for that time. */
+  | { type: "compressing" }
   /** The kernel was looked at: the peer's side has acknowledged so many bytes in all, and so many more are on the way. */
   | { type: "looked"; acknowledged: number; unacknowledged: number }
   | { type: "last-call" }

@@ -6,14 +6,20 @@ export interface DrainOptions {
   deadline: number;
   /** When queued messages are handed back instead of started, from the call. Default: 80 % of `deadline`. */
   lastCall: number;
-  /** How long a connection that is never quiet is served before the cut, from its own start. Default 5 000. */
+  /**
+   * How long a connection that is never quiet is served before the cut, from its own start, or from when our compressor
+   * is done with what stands before its Ping. Default 5 000.
+   */
   patience: number;
   /**
    * How long a connection must be quiet before the cut; never under twice the measured round trip. 0: the cut
    * comes as soon as the connection is quiet. Default 100.
    */
   quiet: number;
-  /** How long a Pong may take that proves the barrier, in time that we read. Default 2 000. */
+  /**
+   * How long a Pong may take that proves the barrier, in time that we read, from when what stands before its Ping is with
+   * the kernel; while that is not, how long it may stand still. Default 2 000.
+   */
   barrierTimeout: number;
   /** How long handshakes on accepted sockets may take once the door is closed. Default 1 000. */
   handshakeGrace: number;

@@ -9,8 +9,9 @@ export class QuietWatch {
   #idle: boolean;
   #barrier: "none" | "waiting" | "proven" | "unproven" = "none";
   #barrierNonce = Infinity;
+  #barrierSent = false;
 
-  /** Since when we read, while we do; and how long we had read before that, since the barrier's Ping. */
+  /** Since when we read, while we do; and how long we had read before that, since the barrier's clock began. */
   #readingSince: number | undefined;
   #readBefore = 0;
 
@@ -35,9 +36,23 @@ export class QuietWatch {
     return this.#barrier === "unproven";
   }
 
-  /** The barrier is put up: its Ping goes out now. */
+  /** The barrier's Ping waits behind what was accepted before it: no peer could answer it yet. */
+  get holdsBarrier(): boolean {
+    return this.#barrier === "waiting" && !this.#barrierSent;
+  }
+
+  /** The barrier is put up: its Ping is accepted now. */
   start(now: number): void {
     this.#barrier = "waiting";
+    this.#restartClock(now);
+  }
+
+  /** What stands before the barrier's Ping, if it does, was on the move until now: its clock begins here. */
+  moved(now: number): void {
+    if (this.holdsBarrier) this.#restartClock(now);
+  }
+
+  #restartClock(now: number): void {
     this.#readBefore = 0;
     if (this.#readingSince !== undefined) this.#readingSince = now;
   }
@@ -58,11 +73,19 @@ export class QuietWatch {
     if (this.#idle) this.#quietSince = now;
   }
 
-  /** A Ping has gone out with this number. */
+  /** A Ping with this number was accepted. */
   pinged(nonce: number, now: number): void {
     this.#lastPing = { nonce, at: now };
     this.#barrierNonce = Math.min(this.#barrierNonce, nonce);
     if (this.#idle) this.#quietNonce ??= nonce;
+  }
+
+  /** The Ping with this number goes out now: neither the barrier's clock nor a round trip begins before that. */
+  pingSent(nonce: number, now: number): void {
+    if (nonce === this.#lastPing.nonce) this.#lastPing.at = now;
+    if (nonce < this.#barrierNonce) return;
+    this.moved(now);
+    this.#barrierSent = true;
   }
 
   /** A Pong has come; it answers all Pings up to this number. Returns whether another Ping is wanted. */

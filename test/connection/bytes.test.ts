@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { bytesOf } from "../../src/connection/bytes.js";
 
@@ -19,6 +20,16 @@ describe("the bytes of a message", () => {
     const bytes = new Uint8Array(memory, 1, 2);
     expect(bytesOf(bytes)).toBe(bytes);
   });
+
+  test.for(["ArrayBuffer", "SharedArrayBuffer", "Uint8Array", "DataView"])(
+    "can be had of %s of another realm",
+    (name) => {
+      const data: unknown = runInNewContext(
+        name === "DataView" ? "new DataView(new ArrayBuffer(4))" : `new ${name}(4)`,
+      );
+      expect([...bytesOf(data as ArrayBuffer)]).toEqual([0, 0, 0, 0]);
+    },
+  );
 
   test("of memory that threads share are a view of it too", () => {
     const shared = new SharedArrayBuffer(4);

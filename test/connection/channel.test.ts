@@ -50,6 +50,8 @@ function open({
     onOutboxFull: tell("full"),
     onOutboxLow: tell("low"),
     onWritten: () => {},
+    onCompressed: () => {},
+    onBytesGone: tell("bytes gone"),
   };
   const channel = new Channel(socket, owner, compressed ? heldCompression().compression : undefined);
   channel.start(head);

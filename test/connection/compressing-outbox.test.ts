@@ -16,13 +16,17 @@ import { loneOutbox, type LoneOutbox } from "./lone-outbox.js";
 interface Compressing extends Omit<LoneOutbox, "outbox"> {
   outbox: CompressingOutbox;
   deflate: HeldDeflate;
+  /** How many messages had yet to be compressed or passed on each time that one was compressed. */
+  compressed: number[];
 }
 
 /** One that compresses messages of 10 bytes and more, each when the test says so. */
 function compressing(limits?: Partial<OutboxLimits>): Compressing {
   const { deflate, compression } = heldCompression({ threshold: 10 });
   const lone = loneOutbox(limits);
-  return { ...lone, outbox: new CompressingOutbox(lone.outbox, compression), deflate };
+  const compressed: number[] = [];
+  const owner = { onCompressed: () => compressed.push(deflate.jobs) };
+  return { ...lone, outbox: new CompressingOutbox(lone.outbox, owner, compression), deflate, compressed };
 }
 
 function hex(text: string): string {
@@ -170,6 +174,17 @@ describe("the order of what is sent", () => {
     await rest();
     expect(framesTo(socket, true)).toEqual([`text ${LONG}`, "text behind"]);
     expect([outbox.bufferedAmount, outbox.bufferedMessages]).toEqual([0, 0]);
+  });
+
+  test("goes on when a message is compressed, and that is told", () => {
+    const { outbox, deflate, compressed } = compressing();
+    outbox.send("short");
+    outbox.send(LONG);
+    outbox.send(LONG);
+    expect(compressed).toEqual([]);
+    deflate.finish();
+    deflate.finish();
+    expect(compressed).toEqual([1, 0]);
   });
 
   test("lets the sender use the bytes of a small message again, while it waits", async () => {

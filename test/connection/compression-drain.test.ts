@@ -1,5 +1,8 @@
 /** The rules of a shutdown while messages are inflated and deflated, which takes its time in other threads. */
+import { pbkdf2 } from "node:crypto";
+import { promisify } from "node:util";
 import { expect, test } from "vitest";
+import { each } from "../../src/index.js";
 import { openRaw } from "../tools/raw-client.js";
 import { countsOf, reportWith } from "../tools/scenario.js";
 import { eventually, gate, serve } from "../tools/serve.js";
@@ -150,4 +153,30 @@ test("a peer is not blamed for replies that wait for our own compression", async
     expect(messages[0] === large).toBe(true);
     expect({ close, ended }).toEqual({ close: RESTART, ended: "FIN" });
   }
+});
+
+test("a peer is not taken for silent while what it is asked waits for our own compression", async () => {
+  const busy: Promise<unknown>[] = [];
+  const { server, port } = await serve(
+    each(() => {
+      // All threads that zlib could have, for much longer than an answer takes.
+      while (busy.length < 4) busy.push(promisify(pbkdf2)("a", "b", 600_000, 64, "sha512"));
+      return "x".repeat(3_000);
+    }),
+    { compression: true },
+  );
+  const client = await openRaw(port, OFFER);
+  client.send("another");
+  await eventually(() => busy.length > 0);
+  const report = await server.shutdown({
+    quiet: 0,
+    barrierTimeout: ms(300),
+    patience: ms(300),
+    deadline: ms(60_000),
+  });
+  await Promise.all([client.closed(), ...busy]);
+  expect(countsOf(report)).toEqual(
+    reportWith("clean", { total: 1, closed: 1 }, { served: report.messages.served }),
+  );
+  expect(client.messages).toHaveLength(1);
 });

@@ -1,8 +1,10 @@
 /** A handler that is a function for each message, on a socket in memory. */
 import { describe, expect, test } from "vitest";
 import { each } from "../../src/connection/each.js";
+import type { Connection, Message } from "../../src/connection/handler.js";
 import { gate } from "../tools/serve.js";
 import { framesTo, loneHandler, rest } from "./lone-endpoint.js";
+import { fails, thenable } from "./thenable.js";
 
 describe("a function for each message", () => {
   test("is answered by what it returns, at once or later; nothing is sent for undefined", async () => {
@@ -101,6 +103,94 @@ describe("a function for each message", () => {
     await rest();
     expect(framesTo(socket)).toEqual(["text held", "close 1011 internal error"]);
     expect(errors).toHaveLength(1);
+  });
+
+  test("that fails several times at once tells each of the errors, and fails with the first", async () => {
+    const [failing, held] = [gate(), gate()];
+    const serve = each(
+      async (message) => {
+        if (message === "held") return held.passed;
+        await failing.passed;
+        throw new Error(String(message));
+      },
+      { concurrency: 4 },
+    );
+    const failedWith: unknown[] = [];
+    const { socket, peer, errors } = loneHandler(async (connection) => {
+      await (serve(connection) as Promise<void>).catch((error: unknown) => failedWith.push(error));
+      throw failedWith[0] as Error;
+    });
+    peer.send("held", "one", "two", "three");
+    await rest();
+    failing.open();
+    await rest();
+    // The others do not wait for what is held, which might be for ever.
+    expect([errors, failedWith]).toEqual([[new Error("two"), new Error("three")], []]);
+    held.open();
+    await rest();
+    expect(failedWith).toEqual([new Error("one")]);
+    expect(errors).toEqual(["two", "three", "one"].map((message) => new Error(message)));
+    expect(framesTo(socket)).toEqual(["close 1011 internal error"]);
+  });
+
+  const callsBackTwice = (resolve: () => void, reject: (error: Error) => void): void => {
+    resolve();
+    reject(new Error("late"));
+  };
+  const callsBackAndThrows = (resolve: () => void): void => {
+    resolve();
+    fails();
+  };
+  test.for<[string, () => unknown, errors: number]>([
+    ["throws when it is asked for its `then`", () => thenable({ get: fails }), 1],
+    ["throws in its `then`", () => thenable({ value: fails }), 1],
+    ["calls back twice", () => thenable({ value: callsBackTwice }), 0],
+    ["is a promise that does", () => thenable({ value: callsBackTwice }, Promise.resolve()), 0],
+    ["is one that throws behind that", () => thenable({ value: callsBackAndThrows }, Promise.resolve()), 0],
+  ])("ends once, also when what it returns %s", async ([, make, failures]) => {
+    const { peer, socket, errors } = loneHandler(each(() => make() as undefined, { concurrency: 2 }));
+    peer.send("one");
+    await rest();
+    peer.close(1001);
+    await rest();
+    expect(errors).toEqual(failures === 0 ? [] : [new Error("on purpose")]);
+    expect(framesTo(socket)).toEqual([failures === 0 ? "close 1001 " : "close 1011 internal error"]);
+  });
+
+  test("makes nothing for what it might have in hand: what waits is one, whatever it is allowed", async () => {
+    const gates = Array.from({ length: 5 }, () => gate());
+    let loops = 0;
+    let mostLoops = 0;
+    const serve = each(
+      async (message) => {
+        await gates[Number(message)]!.passed;
+        return message;
+      },
+      { concurrency: 4_096 },
+    );
+    const { endpoint, socket, peer, tally } = loneHandler((connection) =>
+      serve({
+        __proto__: null,
+        send: (reply: string) => connection.send(reply),
+        [Symbol.asyncIterator]() {
+          const messages = connection[Symbol.asyncIterator]();
+          mostLoops = Math.max(mostLoops, ++loops);
+          const leave = (): Promise<IteratorResult<Message, void>> => (loops--, messages.return!());
+          return { next: () => messages.next(), return: leave };
+        },
+      } as unknown as Connection),
+    );
+    expect(loops).toBe(1);
+    peer.send("0", "1", "2", "3", "4");
+    await rest();
+    expect([loops, endpoint.consumer.wants]).toEqual([6, true]);
+    for (const one of gates) {
+      one.open();
+      await rest();
+    }
+    // Each is finished when it is served, and not when the next comes.
+    expect([loops, mostLoops, tally.served, endpoint.consumer.wants]).toEqual([1, 6, 5, true]);
+    expect(framesTo(socket)).toEqual(["text 0", "text 1", "text 2", "text 3", "text 4"]);
   });
 
   test("ends when its connection does, all of its workers", async () => {

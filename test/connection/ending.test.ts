@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { MAX_TIMEOUT, type Clock } from "../../src/base/clock.js";
 import { Ending, type EndingOwner } from "../../src/connection/ending.js";
+import type { OnSent } from "../../src/connection/outbox.js";
 import { drainDefaults } from "../../src/drain/options.js";
 import type { EndingOptions } from "../../src/drain/events.js";
 import { VirtualTime } from "../virtual/virtual-time.js";
@@ -15,26 +16,33 @@ interface Scene {
   done: string[];
   target: {
     isCompressing: boolean;
+    /** What was accepted before a Ping waits until the test says that it is sent. */
+    holdsPings: boolean;
     /** What the sockets have to say when they are looked at. */
     poll: () => void;
   };
   /** Milliseconds of the timers that were set, in order. */
   timers: number[];
+  /** Who waits for what was accepted before a Ping. */
+  held: OnSent[];
 }
 
 function scene(options: Partial<EndingOptions> = {}, initially = { idle: true, reading: true }): Scene {
   const time = new VirtualTime();
   const done: string[] = [];
   const timers: number[] = [];
+  const held: OnSent[] = [];
   const note = (what: string): void => void done.push(`${time.now}: ${what}`);
   let pings = 0;
   const target = {
     isCompressing: false,
+    holdsPings: false,
     poll: () => {},
     sendPing: () => {
       note("ping");
       return ++pings;
     },
+    whenSent: (onSent: OnSent): void => (target.holdsPings ? void held.push(onSent) : onSent()),
     cutInput: () => note("cut"),
     dropQueue: (as: string) => note(`drop as ${as}`),
     sendClose: (code: number, reason: string) => note(`close ${code} ${reason}`.trim()),
@@ -67,6 +75,7 @@ function scene(options: Partial<EndingOptions> = {}, initially = { idle: true, r
     done,
     target,
     timers,
+    held,
   };
 }
 
@@ -98,6 +107,22 @@ describe("what the machine asks for", () => {
     await time.run();
     expect(done.slice(4)).toEqual(["200: destroy"]);
   });
+});
+
+test("a Ping is told as sent when what was accepted before it is, and never where it never will be", () => {
+  const { ending, target, time, held } = scene();
+  target.holdsPings = true;
+  ending.dispatch({ type: "drain" });
+  expect(ending.machine.wakeAt).toBe(2_000);
+  time.now = 1_500;
+  held.shift()!();
+  expect(ending.machine.wakeAt).toBe(3_500);
+  const lost = scene();
+  lost.target.holdsPings = true;
+  lost.ending.dispatch({ type: "drain" });
+  lost.time.now = 1_500;
+  lost.held.shift()!(new Error("gone"));
+  expect(lost.ending.machine.wakeAt).toBe(2_000);
 });
 
 describe("the machine is woken", () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { Endpoint } from "../../src/connection/endpoint.js";
 import { Opcode } from "../../src/wire/frame.js";
+import { MIN_WRITE } from "../../src/connection/outbox.js";
 import { VirtualTime } from "../virtual/virtual-time.js";
 import { EventConsumer } from "./event-consumer.js";
 import { heldCompression } from "./held-deflate.js";
@@ -234,6 +235,22 @@ describe("the heartbeat", () => {
     expect([paused, full, deaf].map(({ socket }) => socket.destroyed)).toEqual([false, false, true]);
   });
 
+  test("lets the peer be while what it is asked waits for our compressor", async () => {
+    const { deflate, compression } = heldCompression();
+    const { endpoint, socket } = open({ compression });
+    endpoint.send("long enough to be compressed");
+    beat(endpoint, 20);
+    expect([deflate.jobs, socket.destroyed]).toEqual([1, false]);
+    deflate.finish();
+    await rest();
+    // What has come out of the compressor is no sign of the peer: it is asked, and is silent.
+    beat(endpoint, 3);
+    await rest();
+    expect([framesTo(socket, true).at(-1), socket.destroyed]).toEqual(["ping 00000001", false]);
+    beat(endpoint, 1);
+    expect(socket.destroyed).toBe(true);
+  });
+
   test("asks nothing of who has closed, ended TCP or is gone: the limits of its end rule", async () => {
     const [closed, ended, gone] = [open(), open(), open()];
     closed.peer.close(1000);
@@ -244,6 +261,84 @@ describe("the heartbeat", () => {
     await rest();
     expect([closed, ended].map(({ socket }) => socket.destroyed)).toEqual([false, false]);
     expect([closed, ended, gone].flatMap(({ socket }) => framesTo(socket))).toEqual([]);
+  });
+});
+
+describe("a peer that answers as soon as it is asked", () => {
+  const LONG = "long enough to be compressed";
+
+  /** Answers the Ping of the drain, and Close, as soon as they are there. */
+  async function answer({ socket, peer }: Opened): Promise<void> {
+    await rest();
+    expect(framesTo(socket, true).at(-1)).toBe("ping 00000001");
+    peer.frames(pong(1));
+    await rest();
+  }
+
+  test("is not taken for silent while its Ping waits for our compressor, and has its patience from there", async () => {
+    const time = new VirtualTime();
+    const { deflate, compression } = heldCompression();
+    const opened = open({ compression, clock: time.clock });
+    opened.endpoint.send(LONG);
+    opened.endpoint.send(LONG);
+    time.at(0, () => opened.endpoint.drain());
+    time.at(7_900, () => deflate.finish());
+    time.at(9_000, () => deflate.finish());
+    time.at(9_001, () => void answer(opened));
+    time.at(9_050, () => opened.peer.send("another"));
+    time.at(13_000, () => opened.endpoint.consumer.finish());
+    time.at(13_000, () => time.at(13_001, () => opened.peer.frames(pong(2))));
+    time.at(13_050, () => expect(opened.endpoint.isOpen).toBe(true));
+    await time.run();
+    expect(opened.endpoint.consumer.started).toEqual(["another"]);
+    expect(opened.endpoint.machine).toMatchObject({ unproven: false });
+  });
+
+  test("is not taken for silent while its Ping waits behind what it reads slowly", async () => {
+    const time = new VirtualTime();
+    const opened = open({ clock: time.clock, outboxLimit: Infinity, drain: { patience: 60_000 } });
+    const stuck = opened.socket.holdWrites();
+    opened.endpoint.send(Buffer.alloc(4 * MIN_WRITE));
+    time.at(0, () => opened.endpoint.drain());
+    for (let writes = 1; writes < 5; writes++) time.at(1_900 * writes, () => stuck.take());
+    time.at(1_900 * 5, () => {
+      stuck.release();
+      void answer(opened);
+    });
+    time.at(10_000, () => opened.endpoint.destroy());
+    await time.run();
+    expect(opened.endpoint.machine).toMatchObject({ unproven: false });
+  });
+
+  test("is taken for silent when it reads nothing of what stands before its Ping", async () => {
+    const time = new VirtualTime();
+    const { endpoint, socket } = open({ clock: time.clock });
+    socket.holdWrites();
+    endpoint.send("x".repeat(100_000));
+    time.at(0, () => endpoint.drain());
+    const unproven: boolean[] = [];
+    for (const at of [1_999, 2_001]) time.at(at, () => unproven.push(endpoint.machine!.unproven));
+    time.at(3_000, () => endpoint.destroy());
+    await time.run();
+    expect(unproven).toEqual([false, true]);
+  });
+
+  test("has all of its time to read what our compressor was late with", async () => {
+    const time = new VirtualTime();
+    const { deflate, compression } = heldCompression();
+    const { endpoint, socket } = open({ compression, clock: time.clock });
+    socket.holdWrites();
+    endpoint.send(LONG);
+    const destroyedAt: number[] = [];
+    socket.once("close", () => destroyedAt.push(time.now));
+    time.at(0, () => {
+      endpoint.drain();
+      endpoint.close(1000, "");
+    });
+    // Nobody looks at that moment whether it is still at work.
+    time.at(2_900, () => deflate.finish());
+    await time.run();
+    expect(destroyedAt).toEqual([5_900]);
   });
 });
 

@@ -1,4 +1,5 @@
 /** Handlers that cannot work say so, instead of closing each connection in silence. */
+import { runInNewContext } from "node:vm";
 import { describe, expect, test } from "vitest";
 import { each } from "../../src/connection/each.js";
 import type { Connection, Handler } from "../../src/connection/handler.js";
@@ -21,6 +22,7 @@ describe("a handler that returned", () => {
     ["a promise of a string, later", () => later().then(() => "reply")],
     ["a Buffer", () => Buffer.from("reply")],
     ["an ArrayBuffer", () => new ArrayBuffer(2)],
+    ["an ArrayBuffer of another realm", () => runInNewContext("new ArrayBuffer(2)") as unknown],
     ["what each() makes", () => each((message) => message)],
     ["a string, though it has done something", (connection) => (connection.send("hello"), "reply")],
   ])("%s is told that nobody is sent that", async ([, handler]) => {

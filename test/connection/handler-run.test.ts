@@ -5,6 +5,7 @@ import type { ConnectionEvent, DropEvent } from "../../src/connection/diagnostic
 import type { Connection } from "../../src/connection/handler.js";
 import { gate } from "../tools/serve.js";
 import { framesTo, loneHandler, rest } from "./lone-endpoint.js";
+import { fails, thenable } from "./thenable.js";
 
 /** Events that a channel of the library publishes during the test. */
 function published<Event>(channel: string): Event[] {
@@ -127,15 +128,44 @@ describe("`waitUntil`", () => {
     expect(lone.isOver).toBe(true);
   });
 
-  test("of a promise that is given when all is settled disturbs nothing", async () => {
+  test("of a promise that is given when all is settled is refused, told, and throws at nobody", async () => {
     let connection: Connection | undefined;
-    const { endpoint, socket } = loneHandler((opened) => void (connection = opened));
+    const { endpoint, socket, errors } = loneHandler(async (opened) => {
+      connection = opened;
+      await Promise.resolve();
+    });
     await rest();
     const settled = vi.spyOn(endpoint, "settled");
-    connection!.waitUntil(Promise.resolve());
+    const error = new Error("in the background");
+    connection!.waitUntil(Promise.reject(error));
+    expect(endpoint.consumer.pending).toBe(0);
     await rest();
+    expect(endpoint.consumer.pending).toBe(0);
     expect(settled).not.toHaveBeenCalled();
+    expect(errors).toEqual([expect.objectContaining({ code: "LASTCALL_HANDLER_SETTLED" }), error]);
     expect(framesTo(socket)).toEqual(["close 1000 "]);
+  });
+
+  test.for<[string, () => PromiseLike<unknown>]>([
+    ["a thenable that throws", () => thenable({ value: fails })],
+    ["one that throws when it is asked for its `then`", () => thenable({ get: fails })],
+    ["a promise with such a `then` of its own", () => thenable({ value: fails }, Promise.resolve())],
+    ["a promise that throws when it is asked for it", () => thenable({ get: fails }, Promise.resolve())],
+    ["one whose class throws", () => Object.defineProperty(Promise.resolve(), "constructor", { get: fails })],
+  ])("counts %s until it has settled, and then no longer", async ([, make]) => {
+    const { endpoint, socket, errors } = loneHandler((connection) => connection.waitUntil(make()));
+    await rest();
+    expect([endpoint.consumer.pending, framesTo(socket)]).toEqual([0, ["close 1000 "]]);
+    expect(errors).toEqual([new Error("on purpose")]);
+  });
+
+  test.for<[string, () => unknown]>([
+    ["a thenable that throws", () => thenable({ value: fails })],
+    ["a promise with such a `then` of its own", () => thenable({ value: fails }, Promise.resolve())],
+  ])("is for what it is given; of a handler that returns %s the error is told too", async ([, make]) => {
+    const { socket, errors } = loneHandler(make);
+    await rest();
+    expect([errors, framesTo(socket)]).toEqual([[new Error("on purpose")], ["close 1011 internal error"]]);
   });
 });
 

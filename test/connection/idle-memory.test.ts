@@ -62,6 +62,11 @@ describe("an idle connection", () => {
     expect(heap).toBeLessThan(150 * KIB);
   });
 
+  it("costs no more where it might have 4 096 messages in hand", async () => {
+    const { heap } = await heldAfter("many", "small", 1, false);
+    expect(heap).toBeLessThan(150 * KIB);
+  });
+
   it("keeps nothing with a handler that takes one message in each call, as docs/recipes.md shows", async () => {
     const steps = await heldAfter("steps", binary, 1, false);
     expect(steps.buffers).toBeLessThan(8 * KIB);
@@ -76,7 +81,7 @@ describe("an idle connection", () => {
 
 /** Bytes that each connection holds when it has had its one message. */
 async function heldAfter(
-  handler: "each" | "loop" | "steps",
+  handler: "each" | "many" | "loop" | "steps",
   message: string | Buffer,
   fragments: number,
   compression: boolean,

@@ -8,7 +8,7 @@ export interface LoneOutbox {
   outbox: Outbox;
   socket: MemorySocket;
   /** What its owner was told, in order, without that something was written. */
-  told: ("full" | "low")[];
+  told: ("full" | "low" | "bytes gone")[];
   /** `bufferedAmount` each time that its owner was told of a write. */
   writtenAt: number[];
 }
@@ -22,6 +22,8 @@ export function loneOutbox(limits: Partial<OutboxLimits> = {}): LoneOutbox {
     onOutboxFull: () => told.push("full"),
     onOutboxLow: () => told.push("low"),
     onWritten: () => writtenAt.push(outbox.bufferedAmount),
+    // As its owner must.
+    onBytesGone: () => void (told.push("bytes gone"), socket.destroy()),
   };
   const outbox = new Outbox(socket, owner, {
     highWaterMark: 1_000,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { Moments, type Standing } from "../../src/connection/moments.js";
+import type { OnSent } from "../../src/connection/outbox.js";
 import { VirtualTime } from "../virtual/virtual-time.js";
 
 const CLOSED = { code: 1000, reason: "bye", wasClean: true, cause: "client-closed", detail: "" } as const;
@@ -23,6 +24,7 @@ function connection(standing: Partial<Standing> = {}): {
     closed: undefined,
     outcome: undefined,
     ping: () => ++pings,
+    whenSent: (onSent: OnSent) => onSent(),
     ...standing,
   };
   return { moments: new Moments(now), standing: now, time };

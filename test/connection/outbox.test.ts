@@ -62,7 +62,12 @@ async function pair(): Promise<{
 
   const outbox = new Outbox(
     socket,
-    { onOutboxFull: () => {}, onOutboxLow: () => {}, onWritten: () => {} },
+    {
+      onOutboxFull: () => {},
+      onOutboxLow: () => {},
+      onWritten: () => {},
+      onBytesGone: () => expect.unreachable(),
+    },
     { highWaterMark: 64 * 1024, outboxLimit: Infinity },
   );
   return { outbox, socket, peer, seen, writes };

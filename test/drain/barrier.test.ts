@@ -83,6 +83,49 @@ describe("the barrier", () => {
     expect(driver.machine.wakeAt).toBe(3_500);
   });
 
+  it("has a clock that begins when its Ping goes out, and no later", () => {
+    const driver = new Driver({ patience: 60_000 });
+    driver.at(0, "drain");
+    // What stands before it is read, and then it is its turn.
+    driver.at(1_900, "progress");
+    expect(driver.machine.wakeAt).toBe(3_900);
+    driver.at(3_500, { type: "ping-sent", nonce: 1 });
+    expect(driver.machine.wakeAt).toBe(5_500);
+    // Others that are sent behind it say nothing of its answer.
+    driver.at(4_000, "progress");
+    driver.at(4_500, "sent");
+    driver.at(5_000, { type: "ping-sent", nonce: 2 });
+    expect(driver.wake()).toEqual({ at: 5_500, actions: [] });
+    expect(driver.machine.unproven).toBe(true);
+  });
+
+  it("has a clock that runs where nothing of what stands before its Ping is taken", () => {
+    const driver = new Driver();
+    driver.at(0, "drain");
+    driver.at(100, "unsent");
+    expect(driver.wake()).toEqual({ at: 2_000, actions: [] });
+    expect(driver.machine.unproven).toBe(true);
+  });
+
+  it("does not begin with the Ping of a heartbeat that was sent before", () => {
+    const driver = new Driver();
+    driver.pings = 4;
+    driver.at(0, "drain");
+    driver.at(500, { type: "ping-sent", nonce: 4 });
+    driver.at(1_000, "sent");
+    expect(driver.machine.wakeAt).toBe(3_000);
+  });
+
+  it("stands still while we do not read, also when its Ping goes out meanwhile", () => {
+    const driver = new Driver({ patience: 60_000 });
+    driver.at(0, "drain");
+    driver.at(500, "paused");
+    driver.at(1_000, { type: "ping-sent", nonce: 1 });
+    expect(driver.machine.wakeAt).toBe(60_000);
+    driver.at(4_000, "resumed");
+    expect(driver.machine.wakeAt).toBe(6_000);
+  });
+
   it("is not asked of a socket again after it was answered", () => {
     const driver = new Driver();
     driver.at(0, "drain");
@@ -156,6 +199,14 @@ describe("quiet", () => {
     expect(driver.machine.wakeAt).toBe(710);
   });
 
+  it("measures a round trip from when the Ping went out", () => {
+    const driver = new Driver();
+    driver.at(0, "drain");
+    driver.at(1_000, { type: "ping-sent", nonce: 1 });
+    driver.pong(1_080);
+    expect(driver.machine.wakeAt).toBe(1_240);
+  });
+
   it("measures no round trip by a Pong that answers an older Ping", () => {
     const driver = new Driver();
     driver.at(0, "drain");
@@ -195,6 +246,41 @@ describe("quiet", () => {
     driver.pong(10);
     expect(driver.machine.wakeAt).toBe(Infinity);
     expect(driver.at(1e9, "peer-close")).toEqual(["cut"]);
+  });
+});
+
+describe("what is to be sent waits for our compressor", () => {
+  it("and no clock of the barrier or of patience runs until its Ping can go out", () => {
+    const driver = new Driver();
+    driver.at(0, "drain");
+    driver.at(1_900, "compressing");
+    driver.at(3_800, "compressing");
+    expect(driver.machine.wakeAt).toBe(5_800);
+    driver.at(5_700, "compressing");
+    driver.at(5_700, { type: "ping-sent", nonce: 1 });
+    driver.pong(5_710);
+    expect(driver.machine.unproven).toBe(false);
+    // It is in the middle of a conversation, and has all of its patience for that.
+    driver.at(5_800, "busy");
+    expect(driver.machine.wakeAt).toBe(10_700);
+  });
+
+  it("and patience runs all the same once the peer was asked: a connection may never be quiet", () => {
+    const driver = new Driver({}, { idle: false, reading: true });
+    driver.at(0, "drain");
+    driver.at(0, { type: "ping-sent", nonce: 1 });
+    driver.at(1_000, "compressing");
+    driver.pong(1_010);
+    driver.at(4_000, "compressing");
+    expect(driver.wake()).toEqual({ at: 5_000, actions: ["cut"] });
+  });
+
+  it("and last call cuts all the same", () => {
+    const driver = new Driver();
+    driver.at(0, "drain");
+    driver.at(1_900, "compressing");
+    expect(driver.at(2_000, "last-call")).toEqual(["cut", HANDED_BACK]);
+    expect(driver.machine.unproven).toBe(true);
   });
 });
 

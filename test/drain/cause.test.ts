@@ -83,6 +83,14 @@ describe("a slow consumer", () => {
     expect(driver.machine.end).toBe("forced");
   });
 
+  it("has that time from when our compressor is done with what waits for it", () => {
+    const driver = new Driver();
+    driver.at(0, "unsent");
+    driver.at(10, "slow-consumer");
+    driver.at(4_000, "compressing");
+    expect(driver.wake()).toEqual({ at: 4_000 + SLOW_CONSUMER_TIMEOUT, actions: ["destroy"] });
+  });
+
   it("is ended like anyone else once it has been sent all", () => {
     const driver = new Driver();
     driver.at(0, "unsent");

@@ -64,6 +64,7 @@ function withDetails(type: EndingEvent["type"]): EndingEvent {
     case "socket-closed":
       return { type, reset: false };
     case "pinged":
+    case "ping-sent":
     case "pong":
     case "looked":
       throw new Error(`${type} needs a number`);

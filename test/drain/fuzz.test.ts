@@ -45,6 +45,7 @@ const plainEvents = fc.constantFrom<EndingEvent>(
   { type: "unsent" },
   { type: "sent" },
   { type: "progress" },
+  { type: "compressing" },
   { type: "last-call" },
   { type: "force" },
   { type: "fail", cause: "heartbeat" },
@@ -55,7 +56,7 @@ const plainEvents = fc.constantFrom<EndingEvent>(
 );
 
 const numberedEvents = fc.record({
-  type: fc.constantFrom<"pinged" | "pong">("pinged", "pong"),
+  type: fc.constantFrom<"pinged" | "ping-sent" | "pong">("pinged", "ping-sent", "pong"),
   nonce: fc.integer({ min: 1, max: 6 }),
 });
 
