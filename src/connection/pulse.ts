@@ -20,6 +20,8 @@ export class Pulse {
   /** Milliseconds since the last sign. */
   #silentFor = 0;
   #asked = false;
+  /** The time is over, and the kernel was looked at since. */
+  #lookedLast = false;
   #stalled = false;
 
   /**
@@ -41,8 +43,11 @@ export class Pulse {
     }
     this.#stalled = unsent;
     this.#silentFor += elapsed;
-    const isProven = reading || acknowledged === false;
-    if (this.#silentFor >= interval + timeout && isProven) return "dead";
+    const isOver = this.#silentFor >= interval + timeout;
+    // A look from before may have seen the question on its way: the last one begins here.
+    const isProven = reading || (this.#lookedLast && acknowledged === false);
+    if (isOver && isProven) return "dead";
+    this.#lookedLast = isOver;
     if (this.#asked) return "wait";
     if (this.#silentFor < interval) return "fine";
     this.#asked = true;

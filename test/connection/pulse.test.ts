@@ -33,7 +33,9 @@ describe("a silent peer", () => {
     expect(beats(new Pulse(), deaf, deaf, deaf, there, deaf, deaf, there, deaf)).toEqual(
       "fine fine ask fine fine ask fine fine".split(" "),
     );
-    expect(beats(new Pulse(), there, there, deaf, away)).toEqual("fine fine ask dead".split(" "));
+    // The look that counts is one that began when the time was over.
+    expect(beats(new Pulse(), there, there, deaf, away, away)).toEqual("fine fine ask wait dead".split(" "));
+    expect(beats(new Pulse(), there, there, deaf, away, there)).toEqual("fine fine ask wait fine".split(" "));
     // Nobody could look yet.
     expect(beats(new Pulse(), deaf, deaf, deaf, deaf, deaf, away)).toEqual(
       "fine fine ask wait wait dead".split(" "),

@@ -92,7 +92,8 @@ class Judgement {
     if (seen.connectedAt > this.#seen.doorClosedAt - THRESHOLD || hasLeft(seen)) return;
     if (seen.closedAt >= this.#forcedAt) return;
     // Without TLS there is nobody to be told, and who has not got so far within the grace is not waited for.
-    if (this.#seen.world.host === "https" && (seen.readyAt ?? Infinity) > this.#graceOverAt - THRESHOLD) return;
+    if (this.#seen.world.host === "https" && (seen.readyAt ?? Infinity) > this.#graceOverAt - THRESHOLD)
+      return;
     this.#breach(
       "accepted",
       `client ${seen.name} was connected, and got nothing (${seen.ended})`,
