@@ -141,9 +141,7 @@ export class Premises<Taker extends Consumer, Principal>
         this.#shutdown.hasten(known);
         return this.#shutdown.report;
       }
-      const shutdown = this.#beginShutdown(
-        completeDrainOptions({ ...this.options.givenDrain, ...known }, "", known),
-      );
+      const shutdown = this.#beginShutdown(completeDrainOptions(known, "", this.options.givenDrain));
       shutdown.begin();
       return shutdown.report;
     } catch (error) {
@@ -165,7 +163,8 @@ export class Premises<Taker extends Consumer, Principal>
   }
 
   #depart(endpoint: Endpoint, known: Partial<DrainOptions>): Departure {
-    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, spread: 0, ...known });
+    const ofServer = { ...this.options.givenDrain, lameDuck: 0, spread: 0 };
+    const options = completeDrainOptions(known, "", ofServer);
     const departure = new Departure(this.clock, endpoint, { ...this.options, ...options });
     if (this.connections.has(endpoint as Endpoint<Taker>)) this.#departures.set(endpoint, departure);
     else departure.forgo();

@@ -4,7 +4,7 @@
  * 1. Lame duck: accepting goes on, readiness is already false.
  * 2. The door closes, once the accept queue is empty. Handshakes on accepted sockets get `handshakeGrace`.
  * 3. Connections begin to drain, paced; each then goes its own way (drain/ending-machine.ts).
- * 4. Last call: nothing that waits is started any more.
+ * 4. Last call: nothing that waits is started any more, and nobody is let in any more.
  * 5. The deadline, or `close()`: what is left is forced.
  * 6. Nothing is left: the report.
  */
@@ -64,6 +64,8 @@ export class Shutdown {
   #graceOver = false;
   #draining = false;
   #waitingToDrain: Drainable[] = [];
+  #pacing: Pacing | undefined;
+  #isStartingDrains = false;
   #lastCalled = false;
   #forced = false;
   #over = false;
@@ -103,7 +105,7 @@ export class Shutdown {
     // A subscriber may have called close().
     if (this.#forced) return;
     this.#scheduleMoments();
-    if (this.#options.lameDuck === 0) this.#closeDoor();
+    if (this.#plan.lameDuckUntil <= this.#now) this.#closeDoor();
   }
 
   /** A later call: moments may come nearer. */
@@ -126,12 +128,17 @@ export class Shutdown {
     if (this.#doorClosing) return;
     this.#doorClosing = true;
     this.#cancel("lame duck");
-    void this.#owner.closeDoor(this.#options.handshakeGrace).then(() => {
+    const { handshakeGrace } = this.#options;
+    // Those who keep coming leave half of the time to serve those who have come.
+    const limit = Math.min(handshakeGrace, Math.max(0, this.#plan.lastCallAt - this.#now) / 2);
+    void this.#owner.closeDoor(limit).then(() => {
       if (this.#over) return;
       this.#doorClosed = true;
       this.#publish(() => ({ event: "door closed" }));
       if (this.#forced) return this.#finishWhenEmpty();
-      this.#at("handshake grace", this.#now + this.#options.handshakeGrace, () => this.#endGrace());
+      // At last call the door was still open: who has come through it since and has not asked for anything is refused, too.
+      if (this.#graceOver) this.#endGrace();
+      else this.#at("handshake grace", this.#now + handshakeGrace, () => this.#endGrace());
       this.#startDraining();
       this.#finishWhenEmpty();
     });
@@ -139,6 +146,7 @@ export class Shutdown {
 
   #endGrace(): void {
     this.#graceOver = true;
+    this.#cancel("handshake grace");
     this.#owner.refuseHandshakes();
     this.#finishWhenEmpty();
   }
@@ -151,25 +159,37 @@ export class Shutdown {
     this.#pace();
   }
 
-  /** Starts as many drains as are due, and comes back for the next. */
+  /** From now on as many begin as the plan says of those that wait. */
   #pace(): void {
-    const startsAt = this.#now;
-    const waiting = this.#waitingToDrain.length;
-    const { lameDuckUntil, spread, lastCallAt, deadlineAt } = this.#plan;
-    const spreadUntil = lameDuckUntil + spread;
-    const limits = { pace: this.#options.pace, spreadUntil, lastCallAt, deadlineAt };
-    const pacing = new Pacing(waiting, startsAt, limits, Math.random);
-    const startDue = (): void => {
-      const due = waiting - pacing.dueBy(this.#now);
-      while (this.#waitingToDrain.length > due) this.#waitingToDrain.pop()!.drain();
-      if (due > 0) this.#at("pace", pacing.startOf(waiting - due), startDue);
-    };
-    startDue();
+    const { lameDuckUntil, spread, lastCallAt } = this.#plan;
+    const limits = { pace: this.#options.pace, spreadUntil: lameDuckUntil + spread, lastCallAt };
+    this.#pacing = new Pacing(this.#waitingToDrain.length, this.#now, limits, Math.random);
+    this.#startDrains();
+  }
+
+  /** Starts as many drains as are due, and comes back for the next. */
+  #startDrains(): void {
+    // A listener of `draining` may call `shutdown()` or `close()`: the loop goes on by what that has changed.
+    if (this.#isStartingDrains) return;
+    this.#isStartingDrains = true;
+    while (this.#started < this.#pacing!.dueBy(this.#now)) this.#waitingToDrain.pop()!.drain();
+    this.#isStartingDrains = false;
+    if (this.#waitingToDrain.length > 0)
+      this.#at("pace", this.#pacing!.startOf(this.#started), () => this.#startDrains());
+  }
+
+  /** How many have begun of those that the pacing is of. */
+  get #started(): number {
+    return this.#pacing!.connections - this.#waitingToDrain.length;
   }
 
   #announceLastCall(): void {
     this.#lastCalled = true;
     this.#publish(() => ({ event: "last call" }));
+    // A subscriber may have called close().
+    if (this.#forced) return;
+    // Who came in now would be told to go before anything of his could be served.
+    if (!this.#graceOver) this.#endGrace();
     this.#lastCall();
   }
 
@@ -182,6 +202,7 @@ export class Shutdown {
     if (this.#forced || this.#over) return;
     this.#forced = true;
     this.#graceOver = true;
+    this.#waitingToDrain.length = 0;
     this.#cancelAll();
     this.#publish(() => ({ event: "forced" }));
     this.#at("forced", this.#now + FORCED_TIMEOUT, () => this.#finish());
