@@ -3,6 +3,7 @@
  * next one says that the last is finished. The run is settled when the handler has, and with it every promise that was
  * given to `waitUntil`.
  */
+import { queueMicrotask } from "../base/real-timers.js";
 import type { ConnectionDrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { ServedConnection, type Guest, type Run } from "./connection.js";

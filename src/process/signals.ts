@@ -2,6 +2,7 @@
 import { setMaxListeners } from "node:events";
 import { constants } from "node:os";
 import { knownOptions } from "../base/checks.js";
+import { now } from "../base/clock.js";
 import { InvalidOptionError } from "../base/errors.js";
 
 /** How `terminationSignals` is told which signals to hear. */
@@ -46,9 +47,9 @@ export function terminationSignals(options: TerminationSignalsOptions = {}): Ter
   }
   const onSignal = (): void => {
     if (firstAt === undefined) {
-      firstAt = performance.now();
+      firstAt = now();
       shutdown.abort();
-    } else if (performance.now() - firstAt > REPEAT_WINDOW) {
+    } else if (now() - firstAt > REPEAT_WINDOW) {
       for (const signal of signals) process.removeListener(signal, onSignal);
       close.abort();
     }

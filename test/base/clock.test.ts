@@ -3,6 +3,8 @@ import { connect, createServer, type AddressInfo, type Socket } from "node:net";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { MAX_TIMEOUT, now, systemClock } from "../../src/base/clock.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 describe("the system's clock", () => {
   test("calls back when the time is over, and not for a call that was taken back", () => {
     vi.useFakeTimers();
