@@ -24,6 +24,8 @@ export interface StopSignals {
   shutdown: AbortSignal;
   /** Triggers `close()` when it aborts. */
   close?: AbortSignal | undefined;
+  /** Called by `run` when it begins to wait for them; what it returns, when `run` has settled. */
+  hear?: (() => () => void) | undefined;
 }
 
 /** What `run` is told. */
@@ -163,7 +165,15 @@ class LastcallServer<Principal>
   async run(options: RunOptions): Promise<DrainReport> {
     knownOptions("run()", options, ["listen", "signals"]);
     const { listen, signals } = options;
-    const { shutdown, close } = checkSignals(signals);
+    const letGo = checkSignals(signals).hear?.();
+    try {
+      return await this.#runUntil(signals, listen);
+    } finally {
+      letGo?.();
+    }
+  }
+
+  async #runUntil({ shutdown, close }: StopSignals, listen: ListenTarget | undefined): Promise<DrainReport> {
     // Who has never listened has nobody to serve. A server that listens already may have.
     if (close?.aborted || (shutdown.aborted && !this.#premises.hasDoor)) return this.close();
     const onShutdown = (): void => void this.shutdown();
@@ -274,7 +284,8 @@ function checkSignals(given: StopSignals): StopSignals {
     given,
     "what terminationSignals() returns, or { shutdown, close } of your own",
   );
-  refuseUnknown("signals.", known, ["shutdown", "close"]);
+  refuseUnknown("signals.", known, ["shutdown", "close", "hear"]);
+  checkFunction("signals.hear", known["hear"]);
   checkSignal("signals.shutdown", known["shutdown"]);
   if (known["close"] !== undefined) checkSignal("signals.close", known["close"]);
   return given;

@@ -4,11 +4,11 @@
  */
 type Timers = typeof import("../../src/base/real-timers.js");
 
-export const setTimeout = ((...given: Parameters<Timers["setTimeout"]>) =>
-  globalThis.setTimeout(...given)) as Timers["setTimeout"];
+export const setTimeout = ((act: () => void, delay?: number) =>
+  globalThis.setTimeout(act, delay)) as Timers["setTimeout"];
 export const clearTimeout: Timers["clearTimeout"] = (timer) => globalThis.clearTimeout(timer);
-export const setInterval = ((...given: Parameters<Timers["setInterval"]>) =>
-  globalThis.setInterval(...given)) as Timers["setInterval"];
+export const setInterval = ((act: () => void, delay?: number) =>
+  globalThis.setInterval(act, delay)) as Timers["setInterval"];
 export const clearInterval: Timers["clearInterval"] = (timer) => globalThis.clearInterval(timer);
 export const setImmediate = ((...given: Parameters<Timers["setImmediate"]>) =>
   globalThis.setImmediate(...given)) as Timers["setImmediate"];
