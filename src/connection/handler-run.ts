@@ -4,6 +4,7 @@
  * given to `waitUntil`.
  */
 import { queueMicrotask } from "../base/real-timers.js";
+import { runAs } from "../base/callers.js";
 import type { ConnectionDrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { ServedConnection, type Guest, type Run } from "./connection.js";
@@ -60,7 +61,7 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     connectionEvents.publish(() => ({ event: "opened", connection: this.connection }));
     let result: Promise<unknown>;
     try {
-      result = Promise.resolve(this.#owner.handler(this.connection));
+      result = Promise.resolve(runAs(this.endpoint, () => this.#owner.handler(this.connection)));
     } catch (error) {
       result = Promise.reject(error);
     }

@@ -77,6 +77,10 @@ export class HttpHostListener implements Listener {
     return this.#host?.guestsOf(this) ?? 0;
   }
 
+  isUnanswered(request: object): boolean {
+    return this.#host?.isUnanswered(request) ?? false;
+  }
+
   get requests(): PlainRequests {
     return this.#host?.requestsFor(this) ?? NO_REQUESTS;
   }
@@ -205,6 +209,10 @@ class HttpHost {
     const isGraceOver = this.#claims.get(listener)?.isGraceOver ?? true;
     const silent = isGraceOver ? 0 : this.#encrypting.size + (this.#ledger.hasSilent ? 1 : 0);
     return silent + this.#ledger.underWay + this.#refusals.open + this.#http2.size;
+  }
+
+  isUnanswered(request: object): boolean {
+    return this.#ledger.isUnanswered(request);
   }
 
   /** What became of plain requests, if they go down with this server. */

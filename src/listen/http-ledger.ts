@@ -6,6 +6,7 @@
 import { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { runAs } from "../base/callers.js";
 import { systemClock, type Timer } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
 import { Visit, type VisitOwner } from "./http-visit.js";
@@ -41,7 +42,7 @@ export class HttpLedger implements VisitOwner {
   readonly #ending = new Set<Visit>();
   readonly #stopWatching: () => void;
   #entered = 0;
-  #unanswered = 0;
+  readonly #unanswered = new Set<ServerResponse>();
   #draining = false;
   #doorClosed = false;
   #silentMayStay = true;
@@ -127,12 +128,12 @@ export class HttpLedger implements VisitOwner {
   #ask(visit: Visit, request: IncomingMessage, response: ServerResponse): void {
     // So the one before it is over.
     this.#older.delete(visit);
-    this.#unanswered++;
+    this.#unanswered.add(response);
     visit.ask(request, response);
   }
 
-  onAnswered(isWhole: boolean): void {
-    this.#unanswered--;
+  onAnswered(response: ServerResponse, isWhole: boolean): void {
+    this.#unanswered.delete(response);
     if (this.#draining) this.#requests[isWhole ? "answered" : "left"]++;
     this.#onGuestGone();
   }
@@ -157,7 +158,12 @@ export class HttpLedger implements VisitOwner {
 
   /** On how many something is under way, our FIN included. */
   get underWay(): number {
-    return this.#unanswered + this.#older.size + this.#ending.size;
+    return this.#unanswered.size + this.#older.size + this.#ending.size;
+  }
+
+  /** Whether somebody is a request that is not answered, by its response. */
+  isUnanswered(response: object): boolean {
+    return this.#unanswered.has(response as ServerResponse);
   }
 
   /** Whether anybody is silent who may still ask. Not how many: with 10 000 that would be counted 10 000 times. */
@@ -270,8 +276,12 @@ function watchEvents(server: HttpServer, takes: (event: unknown, given: unknown[
   const before = Object.getOwnPropertyDescriptor(server, "emit");
   const emit = server.emit.bind(server) as (...given: unknown[]) => boolean;
   let watching = true;
-  const watched = (event: unknown, ...given: unknown[]): boolean =>
-    !watching || takes(event, given) ? emit(event, ...given) : true;
+  const watched = (event: unknown, ...given: unknown[]): boolean => {
+    if (!watching) return emit(event, ...given);
+    if (!takes(event, given)) return true;
+    const response = given.find((one) => one instanceof ServerResponse);
+    return response === undefined ? emit(event, ...given) : runAs(response, () => emit(event, ...given));
+  };
   Object.defineProperty(server, "emit", { value: watched, configurable: true, writable: true });
   return () => {
     watching = false;

@@ -68,7 +68,9 @@ export interface Server<Principal = unknown> extends AsyncDisposable {
   run(options: RunOptions): Promise<DrainReport>;
   /**
    * The graceful stop: closes the door, serves what was received, tells every peer. Resolves with the report within
-   * `deadline` and a second. All calls share one promise; a later call may bring the deadline nearer.
+   * `deadline` and a second. All calls share one promise, but those of handlers and of plain requests, for which it waits:
+   * they hear of it when only such are left, a handler when its `patience` is over, too. (Before Node 24: if they call
+   * before their first `await`.) A later call may bring the deadline nearer.
    * @param options Laid over the server's `drain` options.
    * @throws {@link InvalidOptionError} for an option that is not allowed; nothing is shut down then.
    */

@@ -9,7 +9,8 @@
  * 6. Nothing is left: the report.
  */
 import type { Clock, Timer } from "../base/clock.js";
-import { defer } from "../base/deferred.js";
+import { defer, type Deferred } from "../base/deferred.js";
+import { FORCED_FLUSH_TIMEOUT } from "../drain/ending-machine.js";
 import type { DrainOptions } from "../drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
 import { ReportLedger, type ConnectionAccount, type DoorAccount, type DrainReport } from "../drain/report.js";
@@ -20,6 +21,8 @@ export interface Drainable {
   drain(): void;
   lastCall(): void;
   force(): void;
+  /** Its handler, or what was given to `waitUntil`. */
+  readonly handlerRuns: boolean;
   account(): ConnectionAccount;
   /** Ends what is still open of it, its handler aside. */
   destroy(): void;
@@ -32,8 +35,10 @@ export interface ShutdownOwner {
   /** Resolves when nobody is accepted any more: when nobody waits for that, or others kept coming for `limit` ms. */
   closeDoor(limit: number): Promise<void>;
   closeDoorNow(): void;
-  /** Sockets that were accepted and are not connections yet. */
+  /** Sockets that were accepted and are not connections yet, and plain requests. */
   pendingHandshakes(): number;
+  /** Whether somebody is a plain request that is not answered yet. */
+  isPending(request: object): boolean;
   /** From here on handshakes are refused, those that wait as well. */
   refuseHandshakes(): void;
   /** Ends whatever is still open. */
@@ -48,7 +53,7 @@ export interface ShutdownOwner {
  */
 const FORCED_TIMEOUT = 750;
 
-type Moment = "lame duck" | "handshake grace" | "pace" | "last call" | "deadline" | "forced";
+type Moment = "lame duck" | "patience" | "handshake grace" | "pace" | "last call" | "deadline" | "forced";
 
 export class Shutdown {
   readonly #owner: ShutdownOwner;
@@ -69,6 +74,9 @@ export class Shutdown {
   #lastCalled = false;
   #forced = false;
   #over = false;
+  /** Those whom it waits for and who wait for it, and what they are told. */
+  readonly #waiting = new Map<object, Deferred<DrainReport>>();
+  #isPatienceOver = false;
 
   constructor(
     owner: ShutdownOwner,
@@ -88,6 +96,58 @@ export class Shutdown {
   /** Resolves with the report when nothing is left. Never rejects. */
   get report(): Promise<DrainReport> {
     return this.#finished.promise;
+  }
+
+  /**
+   * The report for somebody whom this waits for, so that he must not wait for it: of all others, when nobody is left but
+   * such. Whoever is answered a plain request is told at once then. A handler may have called and gone on; so it is told when
+   * its patience is over and it still runs.
+   */
+  reportFor(caller: object | undefined): Promise<DrainReport> {
+    if (caller === undefined || this.#over || !this.#waitsFor(caller)) return this.report;
+    let told = this.#waiting.get(caller);
+    if (told === undefined) {
+      told = defer<DrainReport>();
+      this.#waiting.set(caller, told);
+      void this.report.then((report) => told!.resolve(report));
+      this.#waitForPatience();
+      this.#tellThoseWhoWait();
+    }
+    return told.promise;
+  }
+
+  /** Those who have called may have gone on, and not wait for this: they are cut by then, and over by themselves. */
+  #waitForPatience(): void {
+    this.#isPatienceOver = false;
+    const { patience, quiet } = this.#options;
+    const wait = this.#forced ? FORCED_FLUSH_TIMEOUT : patience + quiet;
+    this.#at("patience", this.#now + wait, () => this.#endPatience());
+  }
+
+  #endPatience(): void {
+    this.#isPatienceOver = true;
+    this.#tellThoseWhoWait();
+  }
+
+  #waitsFor(one: object): boolean {
+    return this.#owner.connections.has(one as Drainable) || this.#owner.isPending(one);
+  }
+
+  /** Tells those who wait for this, when this waits for nobody else. */
+  #tellThoseWhoWait(): void {
+    if (this.#waiting.size === 0 || this.#over || !this.#doorClosed) return;
+    for (const connection of this.#owner.connections) {
+      if (!this.#isPatienceOver || !this.#waiting.has(connection) || !connection.handlerRuns) return;
+    }
+    const requests = [...this.#waiting.keys()].filter((one) => this.#owner.isPending(one));
+    if (this.#owner.pendingHandshakes() > requests.length) return;
+    const report = this.#makeReport();
+    for (const told of this.#waiting.values()) told.resolve(report);
+  }
+
+  #makeReport(): DrainReport {
+    const duration = this.#now - this.#plan.startedAt;
+    return this.#ledger.close(this.#startedAt, duration, this.#owner.doorAccount());
   }
 
   /** Where messages are counted from here on. */
@@ -191,6 +251,7 @@ export class Shutdown {
     // Who came in now would be told to go before anything of his could be served.
     if (!this.#graceOver) this.#endGrace();
     this.#lastCall();
+    this.#endPatience();
   }
 
   #lastCall(): void {
@@ -211,6 +272,7 @@ export class Shutdown {
     this.#owner.closeDoorNow();
     this.#owner.refuseHandshakes();
     for (const connection of this.#owner.connections) connection.force();
+    if (this.#waiting.size > 0) this.#waitForPatience();
     this.#finishWhenEmpty();
   }
 
@@ -234,6 +296,7 @@ export class Shutdown {
   #finishWhenEmpty(): void {
     if (this.#over || !this.#doorClosed) return;
     if (this.#owner.connections.size === 0 && this.#owner.pendingHandshakes() === 0) this.#finish();
+    else this.#tellThoseWhoWait();
   }
 
   #finish(): void {
@@ -245,8 +308,7 @@ export class Shutdown {
       connection.destroy();
     }
     void this.#owner.release().then(() => {
-      const duration = this.#now - this.#plan.startedAt;
-      const report = this.#ledger.close(this.#startedAt, duration, this.#owner.doorAccount());
+      const report = this.#makeReport();
       this.#publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
     });

@@ -39,6 +39,7 @@ class Scene implements ShutdownOwner {
   /** Settles when the door is closed; by itself, unless a test takes it. */
   door = Promise.resolve();
   guests = 0;
+  readonly requests = new Set<object>();
   report: DrainReport | undefined;
   readonly shutdown: Shutdown;
   readonly doorAccount = (): DoorAccount => NO_DOOR;
@@ -63,6 +64,7 @@ class Scene implements ShutdownOwner {
       lastCall: note("last call for"),
       force: note("force"),
       destroy: note("destroy"),
+      handlerRuns: true,
       account: () => CLOSED,
     };
     this.connections.add(connection);
@@ -97,7 +99,11 @@ class Scene implements ShutdownOwner {
   }
 
   pendingHandshakes(): number {
-    return this.guests;
+    return this.guests + this.requests.size;
+  }
+
+  isPending(request: object): boolean {
+    return this.requests.has(request);
   }
 
   refuseHandshakes(): void {

@@ -194,6 +194,10 @@ export class World implements WatchedOwner, ShutdownOwner {
     return this.#pending.size;
   }
 
+  isPending(): boolean {
+    return false;
+  }
+
   refuseHandshakes(): void {
     for (const one of this.#pending) if (one.knocksAt !== undefined) this.#pending.delete(one);
   }

@@ -373,4 +373,15 @@ theirs.socket.terminate();`,
 };`,
     ],
   },
+  {
+    marker: 'if (message === "stop") {',
+    before: lastcall,
+    after: `${listen}
+const client = await drive.connect(port);
+client.socket.send("hello");
+client.socket.send("stop");
+assert.equal(await client.closed, 1012);
+assert.deepEqual(client.messages, ["you said: hello", "stopping"]);
+assert.equal((await server.shutdown()).outcome, "clean");`,
+  },
 ];
