@@ -24,7 +24,7 @@ const LIGHT = [
  */
 const TIMELESS = [
   "test/cli/**",
-  "test/docs/**",
+  "test/docs/!(watching).test.ts",
   "test/drill/{at-exit,effects,finds,timers}.test.ts",
   "test/drill/report/**",
   "test/examples/**",

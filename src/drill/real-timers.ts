@@ -1,5 +1,8 @@
 /** Node's timers, as they were when this was loaded: a test that drills a server may have faked its own. */
-export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = globalThis;
+import perfHooks from "node:perf_hooks";
+import timers from "node:timers";
+
+export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
 
 /** The monotonic clock. */
-export const performance = { now: globalThis.performance.now.bind(globalThis.performance) };
+export const performance = { now: perfHooks.performance.now.bind(perfHooks.performance) };

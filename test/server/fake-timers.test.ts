@@ -74,3 +74,14 @@ test.for(fakes)(
     expect((await server.shutdown({ deadline: 100 })).outcome).toBe("forced");
   },
 );
+
+test("with globals that were faked before the library was loaded, too", async () => {
+  const names = ["setTimeout", "setInterval", "setImmediate"] as const;
+  for (const name of names) vi.stubGlobal(name, () => {});
+  onTestFinished(() => void vi.unstubAllGlobals());
+  vi.resetModules();
+  const { createServer } = await import("../../src/index.js");
+  const server = createServer(() => {});
+  await server.listen({ port: 0, host: "127.0.0.1" });
+  expect((await server.shutdown()).outcome).toBe("clean");
+});

@@ -193,12 +193,6 @@ assert.deepEqual(await client.received(2), ["book", "end"]);
 await server.shutdown();`,
   },
   {
-    marker: "server.shutdown({ deadline: 1_000 })",
-    replace: ["// …", 'assert.deepEqual(await drive.converse(port, ["hello"]), ["hello"]);'],
-    before: lastcall,
-    after: `assert.equal(report.outcome, "clean");`,
-  },
-  {
     marker: "Promise<User> => findUser",
     before: `async function findUser(credentials = ""): Promise<{ name: string }> {
   return { name: credentials };
@@ -362,16 +356,6 @@ assert.deepEqual(await theirs.received(1), ["reload: connected"]);
 assert.equal((await server.shutdown()).outcome, "clean");
 assert.equal(theirs.socket.readyState, theirs.socket.OPEN);
 theirs.socket.terminate();`,
-  },
-  {
-    marker: 'test("greets, and answers in capitals"',
-    replace: [
-      'import { handler } from "./handler.js";',
-      `const handler = async (connection) => {
-  connection.send("welcome");
-  for await (const message of connection) connection.send(message.toUpperCase());
-};`,
-    ],
   },
   {
     marker: 'if (message === "stop") {',
