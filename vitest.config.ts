@@ -24,7 +24,7 @@ const LIGHT = [
  */
 const TIMELESS = [
   "test/cli/**",
-  "test/docs/!(watching).test.ts",
+  "test/docs/!(traps|watching).test.ts",
   "test/drill/{at-exit,effects,finds,timers}.test.ts",
   "test/drill/report/**",
   "test/examples/**",

@@ -368,4 +368,18 @@ assert.equal(await client.closed, 1012);
 assert.deepEqual(client.messages, ["you said: hello", "stopping"]);
 assert.equal((await server.shutdown()).outcome, "clean");`,
   },
+  {
+    marker: "Promise.race([next, sleep(1_000)])",
+    replace: ["1_000", "100"],
+    before: lastcall,
+    after: `${listen}
+const client = await drive.connect(port);
+await client.received(1);
+client.socket.send("one");
+client.socket.send("two");
+while (!client.messages.includes("you said: two")) await client.received(client.messages.length + 1);
+assert.equal(client.messages[0], "are you still there?");
+assert.deepEqual(client.messages.filter((message) => message.startsWith("you")), ["you said: one", "you said: two"]);
+assert.deepEqual((await server.shutdown()).outcome, "clean");`,
+  },
 ];
