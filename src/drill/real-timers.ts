@@ -2,7 +2,7 @@
 import perfHooks from "node:perf_hooks";
 import timers from "node:timers";
 
-export const { setTimeout, clearTimeout, setInterval, clearInterval, setImmediate } = timers;
+export const { setTimeout, clearTimeout, setInterval, clearInterval } = timers;
 
 /** The monotonic clock. */
 export const performance = { now: perfHooks.performance.now.bind(perfHooks.performance) };

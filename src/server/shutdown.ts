@@ -8,13 +8,14 @@
  * 5. The deadline, or `close()`: what is left is forced.
  * 6. Nothing is left: the report.
  */
-import type { Clock, Timer } from "../base/clock.js";
+import type { Clock } from "../base/clock.js";
 import { defer, type Deferred } from "../base/deferred.js";
 import { FORCED_FLUSH_TIMEOUT } from "../drain/ending-machine.js";
 import type { DrainOptions } from "../drain/options.js";
 import { hastenDrain, Pacing, planDrain, type DrainPlan } from "../drain/plan.js";
 import { ReportLedger, type ConnectionAccount, type DoorAccount, type DrainReport } from "../drain/report.js";
 import { drainEvents, type DrainProgressEvent } from "./diagnostics.js";
+import { Timetable } from "./timetable.js";
 
 /** What a shutdown does with a connection. */
 export interface Drainable {
@@ -62,7 +63,7 @@ export class Shutdown {
   readonly #ledger = new ReportLedger();
   readonly #startedAt = new Date();
   readonly #finished = defer<DrainReport>();
-  readonly #timers = new Map<Moment, { time: number; timer: Timer }>();
+  readonly #moments: Timetable<Moment>;
   #plan: DrainPlan;
   #doorClosing = false;
   #doorClosed = false;
@@ -84,6 +85,7 @@ export class Shutdown {
     publish = (make: () => DrainProgressEvent): void => drainEvents.publish(make),
   ) {
     this.#owner = owner;
+    this.#moments = new Timetable(owner.clock);
     this.#options = options;
     this.#publish = publish;
     this.#plan = planDrain(options, this.#now);
@@ -121,7 +123,7 @@ export class Shutdown {
     this.#isPatienceOver = false;
     const { patience, quiet } = this.#options;
     const wait = this.#forced ? FORCED_FLUSH_TIMEOUT : patience + quiet;
-    this.#at("patience", this.#now + wait, () => this.#endPatience());
+    this.#moments.at("patience", this.#now + wait, () => this.#endPatience());
   }
 
   #endPatience(): void {
@@ -176,18 +178,18 @@ export class Shutdown {
 
   #scheduleMoments(): void {
     const { lameDuckUntil, lastCallAt, deadlineAt } = this.#plan;
-    if (!this.#doorClosing) this.#move("lame duck", lameDuckUntil, () => this.#closeDoor());
+    if (!this.#doorClosing) this.#moments.move("lame duck", lameDuckUntil, () => this.#closeDoor());
     // At the deadline itself it would be too late to tell anybody.
     if (!this.#lastCalled && lastCallAt < deadlineAt)
-      this.#move("last call", lastCallAt, () => this.#announceLastCall());
-    this.#move("deadline", deadlineAt, () => this.force());
+      this.#moments.move("last call", lastCallAt, () => this.#announceLastCall());
+    this.#moments.move("deadline", deadlineAt, () => this.force());
     if (this.#draining) this.#pace();
   }
 
   #closeDoor(): void {
     if (this.#doorClosing) return;
     this.#doorClosing = true;
-    this.#cancel("lame duck");
+    this.#moments.cancel("lame duck");
     const { handshakeGrace } = this.#options;
     // Those who keep coming leave half of the time to serve those who have come.
     const limit = Math.min(handshakeGrace, Math.max(0, this.#plan.lastCallAt - this.#now) / 2);
@@ -198,7 +200,7 @@ export class Shutdown {
       if (this.#forced) return this.#finishWhenEmpty();
       // At last call the door was still open: who has come through it since and has not asked for anything is refused, too.
       if (this.#graceOver) this.#endGrace();
-      else this.#at("handshake grace", this.#now + handshakeGrace, () => this.#endGrace());
+      else this.#moments.at("handshake grace", this.#now + handshakeGrace, () => this.#endGrace());
       this.#startDraining();
       this.#finishWhenEmpty();
     });
@@ -206,7 +208,7 @@ export class Shutdown {
 
   #endGrace(): void {
     this.#graceOver = true;
-    this.#cancel("handshake grace");
+    this.#moments.cancel("handshake grace");
     this.#owner.refuseHandshakes();
     this.#finishWhenEmpty();
   }
@@ -235,7 +237,7 @@ export class Shutdown {
     while (this.#started < this.#pacing!.dueBy(this.#now)) this.#waitingToDrain.pop()!.drain();
     this.#isStartingDrains = false;
     if (this.#waitingToDrain.length > 0)
-      this.#at("pace", this.#pacing!.startOf(this.#started), () => this.#startDrains());
+      this.#moments.at("pace", this.#pacing!.startOf(this.#started), () => this.#startDrains());
   }
 
   /** How many have begun of those that the pacing is of. */
@@ -264,9 +266,9 @@ export class Shutdown {
     this.#forced = true;
     this.#graceOver = true;
     this.#waitingToDrain.length = 0;
-    this.#cancelAll();
+    this.#moments.cancelAll();
     this.#publish(() => ({ event: "forced" }));
-    this.#at("forced", this.#now + FORCED_TIMEOUT, () => this.#finish());
+    this.#moments.at("forced", this.#now + FORCED_TIMEOUT, () => this.#finish());
     this.#doorClosing = true;
     this.#doorClosed = true;
     this.#owner.closeDoorNow();
@@ -301,7 +303,7 @@ export class Shutdown {
 
   #finish(): void {
     this.#over = true;
-    this.#cancelAll();
+    this.#moments.cancelAll();
     for (const connection of this.#owner.connections) {
       this.#ledger.enter(connection.account());
       // On a slow loop its own last moment may still be ahead.
@@ -312,26 +314,5 @@ export class Shutdown {
       this.#publish(() => ({ event: "finished", report }));
       this.#finished.resolve(report);
     });
-  }
-
-  /** A moment that stays where it is keeps its place among those of the same time. */
-  #move(moment: Moment, time: number, act: () => void): void {
-    if (this.#timers.get(moment)?.time !== time) this.#at(moment, time, act);
-  }
-
-  #at(moment: Moment, time: number, act: () => void): void {
-    this.#cancel(moment);
-    if (time === Infinity) return;
-    const timer = this.#owner.clock.after(Math.max(0, time - this.#now), act);
-    this.#timers.set(moment, { time, timer });
-  }
-
-  #cancel(moment: Moment): void {
-    this.#owner.clock.cancel(this.#timers.get(moment)?.timer);
-    this.#timers.delete(moment);
-  }
-
-  #cancelAll(): void {
-    for (const moment of this.#timers.keys()) this.#cancel(moment);
   }
 }
