@@ -9,10 +9,10 @@ const LIGHT = [
   "test/base/**",
   "test/connection/!(awaiting-closed|back-pressure|causes|compression-drain|connection|gone-peers|lingering|work).test.ts",
   "test/drain/**",
-  "test/drill/{account,check,conversation,delay,dialect,findings,handshake,options}.test.ts",
+  "test/drill/{account,check,conversation,dialect,findings,handshake,options}.test.ts",
   "test/drill/{profiles,random,sentence,verdict}.test.ts",
   "test/listen/{compression-offer,early-bytes,hosts-refused,hosts-upgrades,http1-handshake,listen-target}.test.ts",
-  "test/listen/{overlay,refusal,request-head,socket-file,upgrade}.test.ts",
+  "test/listen/{overlay,request-head,socket-file,upgrade}.test.ts",
   "test/server/{option-checks,options,premises}.test.ts",
   "test/virtual/**",
   "test/wire/**",
@@ -24,7 +24,7 @@ const LIGHT = [
  */
 const TIMELESS = [
   "test/cli/**",
-  "test/docs/**",
+  "test/docs/!(traps|watching).test.ts",
   "test/drill/{at-exit,effects,finds,timers}.test.ts",
   "test/drill/report/**",
   "test/examples/**",

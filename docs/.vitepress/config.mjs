@@ -85,6 +85,7 @@ const sidebar = [
     text: "Write a server",
     items: [
       { text: "Recipes", link: "/recipes" },
+      { text: "Testing your handler", link: "/testing" },
       { text: "Options", link: "/options" },
       { text: "Reference", link: "/reference" },
       { text: "The contract", link: "/contract" },

@@ -1,4 +1,5 @@
 /** The clock that every limit is measured with, and how one waits for a moment. */
+import { performance, setTimeout, clearTimeout, setImmediate, clearImmediate } from "./real-timers.js";
 
 /** A call that is to come: whatever the clock knows it by. */
 export type Timer = object;

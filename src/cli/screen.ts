@@ -1,4 +1,5 @@
 /** Lines on a terminal or into a pipe, and one line that lives while there is a terminal to live in. */
+import { performance } from "../drill/real-timers.js";
 import type { WriteStream } from "node:tty";
 import { styleText } from "node:util";
 

@@ -133,6 +133,10 @@ export class Endpoint<Taker extends Consumer = Consumer>
     return this.#leaving;
   }
 
+  get handlerRuns(): boolean {
+    return !this.#settled;
+  }
+
   get isUnheard(): boolean {
     return this.machine?.isUnheard ?? false;
   }
@@ -558,7 +562,7 @@ export class Endpoint<Taker extends Consumer = Consumer>
 
   account(): ConnectionAccount {
     return this.#account.entry(
-      { id: this.id, remoteAddress: this.remoteAddress, handlerRuns: !this.#settled },
+      { id: this.id, remoteAddress: this.remoteAddress, handlerRuns: this.handlerRuns },
       this.machine!,
     );
   }

@@ -3,8 +3,10 @@
  * next one says that the last is finished. The run is settled when the handler has, and with it every promise that was
  * given to `waitUntil`.
  */
+import { runAs } from "../base/callers.js";
 import { promiseOf } from "../base/deferred.js";
 import type { LastcallError } from "../base/errors.js";
+import { queueMicrotask } from "../base/real-timers.js";
 import type { ConnectionDrainOptions } from "../drain/options.js";
 import type { DrainReport } from "../drain/report.js";
 import { ServedConnection, type Guest, type Run } from "./connection.js";
@@ -61,7 +63,7 @@ export class HandlerRun<Principal> extends MessageLoops implements Consumer, Run
     connectionEvents.publish(() => ({ event: "opened", connection: this.connection }));
     let result: Promise<unknown>;
     try {
-      result = promiseOf(this.#owner.handler(this.connection));
+      result = promiseOf(runAs(this.endpoint, () => this.#owner.handler(this.connection)));
     } catch (error) {
       result = Promise.reject(error);
     }

@@ -71,8 +71,8 @@ export interface Connection<Principal = unknown> extends AsyncIterable<Message, 
   close(code?: number, reason?: string): void;
   /**
    * Ends this connection as a shutdown of the server would: what was received is served, then comes Close. Resolves with
-   * the account, within `deadline` and a second; do not wait for it in the connection's own handler, which it waits for.
-   * All calls share one promise; a later one may bring the deadline nearer.
+   * the account, within `deadline` and a second. It waits for the connection's own handler: called from that, it resolves
+   * when `patience` is over, and before this connection is. All other calls share one promise; a later one may bring the deadline nearer.
    * @param options Laid over the server's `drain` options; `code` and `reason` say why.
    * @throws {@link InvalidOptionError} (as a rejection) for an option that is not allowed; nothing is shut down then.
    */

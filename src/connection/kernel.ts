@@ -5,6 +5,7 @@
  * Linux tells it. Its table is read when somebody asks, once for all who do, and for no more than a tenth of the time.
  * Elsewhere it is assumed.
  */
+import { setTimeout, clearTimeout } from "../base/real-timers.js";
 import { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { now } from "../base/clock.js";

@@ -8,6 +8,7 @@
  * The socket gets a little at a time, the next after its callback: Node shows nothing of what goes on inside one write,
  * so a peer that reads slowly would look like one that is dead.
  */
+import { nextTick } from "../base/real-timers.js";
 import type { Duplex } from "node:stream";
 import { MAX_HEADER_LENGTH, Opcode, writeFrameHeader } from "../wire/frame.js";
 import { encodeMessage, MAX_COPIED_PAYLOAD, type EncodedMessage, type Segment } from "./encoded-message.js";
@@ -270,7 +271,7 @@ export class Outbox {
     if (this.#flushIsScheduled) return;
     this.#flushIsScheduled = true;
     // Runs when the microtasks of this turn are done: all handlers that a chunk has woken have sent by then.
-    process.nextTick(Outbox.#flushScheduled, this);
+    nextTick(Outbox.#flushScheduled, this);
   }
 
   static #flushScheduled(this: void, outbox: Outbox): void {

@@ -21,13 +21,13 @@ export interface DrainOptions {
    * the kernel; while that is not, how long it may stand still. Default 2 000.
    */
   barrierTimeout: number;
-  /** How long handshakes on accepted sockets may take once the door is closed. Default 1 000. */
+  /** How long handshakes on accepted sockets may take once the door is closed, at most until last call. Default 1 000. */
   handshakeGrace: number;
   /** How long a peer that should read or answer Close may show no progress. Default 3 000. */
   closeTimeout: number;
   /** How long the peer's FIN is awaited after both Close frames. Default 1 000. */
   lingerTimeout: number;
-  /** How long accepting goes on after the call, with readiness already false. Default 0. */
+  /** How long accepting goes on after the call, with readiness already false. It must end before `lastCall`. Default 0. */
   lameDuck: number;
   /** Connections that begin to drain per second, at most, as long as the deadline allows. Default 5 000. */
   pace: number;
@@ -48,6 +48,12 @@ export type ConnectionDrainOptions = Omit<DrainOptions, "handshakeGrace" | "lame
 /** Last call comes after this part of the deadline, unless it is given. */
 export const LAST_CALL_SHARE = 0.8;
 
+/**
+ * A lame duck whose last call comes nearer lasts for this part of the time to it: who comes in last has as long to be
+ * served as it took.
+ */
+export const LAME_DUCK_SHARE = 0.5;
+
 /** The defaults of `DrainOptions`. */
 export const drainDefaults: Readonly<DrainOptions> = Object.freeze({
   deadline: 25_000,
@@ -65,17 +71,36 @@ export const drainDefaults: Readonly<DrainOptions> = Object.freeze({
   reason: "service restart",
 });
 
-/**
- * Lays given options over others. A `lastCall` that is not given follows the deadline; one that reaches past it
- * is clamped, and so is a `patience` that reaches past the last call, since both then mean "until then".
- */
+/** Lays given options over others. A `lastCall` that is not given follows the deadline. */
 export function layDrainOptions(given: Partial<DrainOptions>, under: Readonly<DrainOptions>): DrainOptions {
   const options = { ...under, ...given };
   if (given.lastCall === undefined && given.deadline !== undefined) {
     options.lastCall = LAST_CALL_SHARE * given.deadline;
   }
-  options.lastCall = Math.min(options.lastCall, options.deadline);
-  if (options.patience !== Infinity) options.patience = Math.min(options.patience, options.lastCall);
-  options.handshakeGrace = Math.min(options.handshakeGrace, options.deadline);
-  return options;
+  return clamped(options);
+}
+
+/**
+ * Lays the options of a call over those that a server was given. A deadline that the call brings nearer brings nearer
+ * what hangs on it, unless the call says otherwise: the last call, if there is one, and with that the end of the lame duck.
+ */
+export function layCallOptions(given: Partial<DrainOptions>, ofServer: Partial<DrainOptions>): DrainOptions {
+  const before = layDrainOptions(ofServer, drainDefaults);
+  const options = layDrainOptions({ ...ofServer, ...given }, drainDefaults);
+  const isNearer = options.deadline < before.deadline;
+  if (given.lastCall === undefined && isNearer && before.lastCall < before.deadline) {
+    options.lastCall = Math.min(options.lastCall, LAST_CALL_SHARE * options.deadline);
+  }
+  if (given.lameDuck === undefined && options.lastCall < before.lastCall) {
+    options.lameDuck = Math.min(options.lameDuck, LAME_DUCK_SHARE * options.lastCall);
+  }
+  return clamped(options);
+}
+
+/** What reaches past what ends it means "until then". */
+function clamped(options: DrainOptions): DrainOptions {
+  const lastCall = Math.min(options.lastCall, options.deadline);
+  const patience = options.patience === Infinity ? Infinity : Math.min(options.patience, lastCall);
+  const handshakeGrace = Math.min(options.handshakeGrace, options.deadline);
+  return { ...options, lastCall, patience, handshakeGrace };
 }

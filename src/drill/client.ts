@@ -2,6 +2,7 @@
  * One WebSocket client of a drill, on a plain socket and our own frames, so that it can misbehave. It notes what it
  * sees and when; what that means is judged elsewhere.
  */
+import { performance, setTimeout, clearTimeout, setInterval, clearInterval } from "./real-timers.js";
 import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { CloseCode, encodeClosePayload } from "../wire/close.js";

@@ -1,4 +1,5 @@
 /** One client and the requests that it makes: who was asked what, and what came back. */
+import { setTimeout, clearTimeout } from "./real-timers.js";
 import type { Client, ClientListener, Clock } from "./client.js";
 import type { Dialect } from "./dialect.js";
 import type { Random } from "./random.js";

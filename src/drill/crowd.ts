@@ -1,4 +1,5 @@
 /** The clients of a run: they are connected, loaded and waited for together. */
+import { performance } from "./real-timers.js";
 import { Client, wellBehaved, type Behaviour, type Clock } from "./client.js";
 import { Conversation, type Company, type Role } from "./conversation.js";
 import { DrillError } from "./errors.js";

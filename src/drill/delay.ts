@@ -1,4 +1,6 @@
 /** One direction of a link on which everything takes its time, and nothing overtakes. */
+import { performance, setTimeout, clearTimeout } from "./real-timers.js";
+
 export class DelayLine {
   readonly #delay: number;
   readonly #waiting: { at: number; deliver: () => void }[] = [];

@@ -1,4 +1,5 @@
 /** A whole drill: every profile, every repeat, each against a server of its own. */
+import { performance } from "./real-timers.js";
 import { rmSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";

@@ -2,6 +2,7 @@
  * Clients that arrive around the signal, at a server that stands still: its system accepts them, and it cannot know yet.
  * Which of them are in its accept queue when it goes on is noted here; docs/drill.md says why that is what is judged.
  */
+import { performance } from "./real-timers.js";
 import type { Conversation, Role } from "./conversation.js";
 import type { Timers } from "./timers.js";
 import { unacknowledgedTo } from "./unacknowledged.js";

@@ -1,4 +1,5 @@
 /** Is there a WebSocket server? One client knocks, before the load, until it is let in or the time is up. */
+import { performance } from "./real-timers.js";
 import { createServer } from "node:net";
 import { once } from "node:events";
 import { Client, wellBehaved } from "./client.js";

@@ -1,4 +1,5 @@
 /** One profile, played once: a server is loaded, told to stop, and watched to its end. */
+import { performance, setInterval, clearInterval } from "./real-timers.js";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import { accountFor } from "./account.js";
 import { Crowd } from "./crowd.js";

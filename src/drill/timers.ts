@@ -1,4 +1,6 @@
 /** Timers that go together: when one owner is over, so are all of them. */
+import { setTimeout, clearTimeout } from "./real-timers.js";
+
 export class Timers {
   readonly #timers = new Set<NodeJS.Timeout>();
   #isCut = false;

@@ -1,4 +1,5 @@
 /** Who is connected, as the kernel sees it, and waits to be accepted. Closing a listening socket resets them all. */
+import { setImmediate } from "../base/real-timers.js";
 import cluster from "node:cluster";
 import type { Server } from "node:net";
 import { now } from "../base/clock.js";

@@ -80,6 +80,10 @@ export class HttpHostListener implements Listener {
     return this.#host?.guestsOf(this) ?? 0;
   }
 
+  isUnanswered(request: object): boolean {
+    return this.#host?.isUnanswered(request) ?? false;
+  }
+
   get requests(): PlainRequests {
     return this.#host?.requestsFor(this) ?? NO_REQUESTS;
   }
@@ -223,6 +227,10 @@ class HttpHost {
     // Each of thousands that are answered asks this, and who is silent has to be looked for among all.
     if (underWay > 0 || isGraceOver) return underWay;
     return this.#encrypting.size + (this.#ledger.hasSilent ? 1 : 0);
+  }
+
+  isUnanswered(request: object): boolean {
+    return this.#ledger.isUnanswered(request);
   }
 
   /** What became of plain requests, if they go down with this server. */

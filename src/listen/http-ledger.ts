@@ -6,6 +6,7 @@
 import { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import { Duplex } from "node:stream";
+import { runAs } from "../base/callers.js";
 import { now, systemClock, type Timer } from "../base/clock.js";
 import { defer } from "../base/deferred.js";
 import { responseOn, Visit, type VisitOwner } from "./http-visit.js";
@@ -45,9 +46,8 @@ export class HttpLedger implements VisitOwner {
   /** Those that got a FIN of ours and are not gone. */
   readonly #ending = new Set<Visit>();
   readonly #stopWatching: () => void;
-  readonly #asked = new WeakSet<ServerResponse>();
   #entered = 0;
-  #unanswered = 0;
+  readonly #unanswered = new Set<ServerResponse>();
   #draining = false;
   #doorClosed = false;
   #silentMayStay = true;
@@ -143,17 +143,16 @@ export class HttpLedger implements VisitOwner {
 
   #ask(visit: Visit, request: IncomingMessage, response: ServerResponse): void {
     // Who listens to 'checkContinue' may hand it on to 'request'.
-    if (this.#asked.has(response)) return;
-    this.#asked.add(response);
+    if (this.#unanswered.has(response)) return;
     // So the one before it is over.
     this.#older.delete(visit);
     this.#expecting.delete(visit);
-    this.#unanswered++;
+    this.#unanswered.add(response);
     visit.ask(request, response);
   }
 
-  onAnswered(isWhole: boolean): void {
-    this.#unanswered--;
+  onAnswered(response: ServerResponse, isWhole: boolean): void {
+    this.#unanswered.delete(response);
     if (this.#counting) this.#requests[isWhole ? "answered" : "left"]++;
     this.#onGuestGone();
   }
@@ -179,7 +178,12 @@ export class HttpLedger implements VisitOwner {
 
   /** On how many something is under way, our FIN included. */
   get underWay(): number {
-    return this.#unanswered + this.#older.size + this.#expecting.size + this.#ending.size;
+    return this.#unanswered.size + this.#older.size + this.#expecting.size + this.#ending.size;
+  }
+
+  /** Whether somebody is a request that is not answered, by its response. */
+  isUnanswered(response: object): boolean {
+    return this.#unanswered.has(response as ServerResponse);
   }
 
   /** Whether anybody is silent who may still ask. Not how many: with 10 000 that would be counted 10 000 times. */
@@ -312,8 +316,12 @@ function watchEvents(server: HttpServer, takes: (event: unknown, given: unknown[
   const before = Object.getOwnPropertyDescriptor(server, "emit");
   const emit = server.emit.bind(server) as (...given: unknown[]) => boolean;
   let watching = true;
-  const watched = (event: unknown, ...given: unknown[]): boolean =>
-    !watching || takes(event, given) ? emit(event, ...given) : true;
+  const watched = (event: unknown, ...given: unknown[]): boolean => {
+    if (!watching) return emit(event, ...given);
+    if (!takes(event, given)) return true;
+    const response = given.find((one) => one instanceof ServerResponse);
+    return response === undefined ? emit(event, ...given) : runAs(response, () => emit(event, ...given));
+  };
   Object.defineProperty(server, "emit", { value: watched, configurable: true, writable: true });
   return () => {
     watching = false;

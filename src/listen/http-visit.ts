@@ -8,7 +8,7 @@ import type { CutRequest } from "./listener.js";
 /** What a visit tells. */
 export interface VisitOwner {
   /** Something that was asked is answered, and is with the kernel; or its client has left. */
-  onAnswered(isWhole: boolean): void;
+  onAnswered(response: ServerResponse, isWhole: boolean): void;
   /** Our FIN is on its way. */
   onEnding(visit: Visit): void;
   onGone(visit: Visit): void;
@@ -140,7 +140,7 @@ export class Visit {
       this.#callBehindAnswers();
       if (this.#draining) this.#endIfAnsweredEarly();
     }
-    this.#owner.onAnswered(asked.response.writableFinished);
+    this.#owner.onAnswered(asked.response, asked.response.writableFinished);
   }
 
   /** Calls back when all is answered that was asked before, and is with the kernel; never when its client leaves. */
@@ -274,7 +274,7 @@ export class Visit {
     systemClock.cancel(this.#lingering);
     const left = this.#unanswered;
     this.#unanswered = [];
-    for (const _ of left) this.#owner.onAnswered(false);
+    for (const { response } of left) this.#owner.onAnswered(response, false);
     this.#owner.onGone(this);
   };
 }

@@ -53,6 +53,8 @@ export interface Listener {
   beginShutdown(): void;
   /** Whom a shutdown waits for beside connections: sockets that have not asked for anything, and plain requests. */
   readonly guests: number;
+  /** Whether somebody is a plain request of these that is not answered yet (base/callers.ts). */
+  isUnanswered(request: object): boolean;
   /** What became of plain requests, if they went down with this. */
   readonly requests: PlainRequests;
   /** How many waited to be accepted when it stopped, as far as the system tells: they were reset. */

@@ -3,6 +3,7 @@
  * nobody there speaks anything else: they are requests of the caller's like any other. Java's HTTP client, for one,
  * asks for `h2c` with whatever it sends. Node hands each upgrade to 'upgrade' as soon as there is one listener.
  */
+import { setImmediate } from "../base/real-timers.js";
 import { once } from "node:events";
 import * as http from "node:http";
 import type { IncomingMessage, Server as HttpServer, ServerResponse } from "node:http";

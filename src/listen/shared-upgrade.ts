@@ -2,6 +2,7 @@
  * An upgrade that others hear of too. Node calls all listeners with the same socket, one after the other, and knows
  * nothing of claims: who refuses what is not his own writes his refusal into somebody else's connection.
  */
+import { queueMicrotask, nextTick } from "../base/real-timers.js";
 import type { Duplex } from "node:stream";
 import { overlay } from "./overlay.js";
 
@@ -35,7 +36,7 @@ export function afterAllListeners(act: () => void): void {
     act();
   };
   // Which one comes first hangs on who emits: Node's parser, or a promise of somebody's.
-  process.nextTick(once);
+  nextTick(once);
   queueMicrotask(once);
 }
 

@@ -150,6 +150,11 @@ export class SocketListener implements Listener {
     return this.#socketFile?.path ?? this.#server.address();
   }
 
+  /** Whoever asks for plain HTTP here is refused. */
+  isUnanswered(): boolean {
+    return false;
+  }
+
   get neverAccepted(): number {
     return this.#neverAccepted;
   }

@@ -16,12 +16,17 @@ export interface Departing extends Omit<Drainable, "drain"> {
 export class Departure implements ShutdownOwner {
   readonly clock: Clock;
   readonly connections = new Set<Drainable>();
+  readonly #departing: Departing;
   readonly #leaving: Drainable;
   readonly #shutdown: Shutdown;
 
   constructor(clock: Clock, departing: Departing, options: DrainOptions & EndingOptions) {
     this.clock = clock;
+    this.#departing = departing;
     this.#leaving = {
+      get handlerRuns() {
+        return departing.handlerRuns;
+      },
       drain: () => departing.drain(options),
       lastCall: () => departing.lastCall(),
       force: () => departing.force(),
@@ -35,8 +40,9 @@ export class Departure implements ShutdownOwner {
     this.#shutdown.begin();
   }
 
-  get report(): Promise<DrainReport> {
-    return this.#shutdown.report;
+  /** For the connection's own handler: what there is when its patience is over. */
+  reportFor(caller: object | undefined): Promise<DrainReport> {
+    return this.#shutdown.reportFor(caller === this.#departing ? this.#leaving : caller);
   }
 
   hasten(given: Partial<DrainOptions>): void {
@@ -68,6 +74,10 @@ export class Departure implements ShutdownOwner {
 
   pendingHandshakes(): number {
     return 0;
+  }
+
+  isPending(): boolean {
+    return false;
   }
 
   refuseHandshakes(): void {}

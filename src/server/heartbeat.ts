@@ -1,4 +1,5 @@
 /** Finds dead peers, with one timer for all connections. */
+import { setInterval, clearInterval } from "../base/real-timers.js";
 import type { HeartbeatOptions } from "../connection/options.js";
 
 /** What the heartbeat asks of a connection. */

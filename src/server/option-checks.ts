@@ -4,7 +4,7 @@ import { checkFunction, record, refuseUnknown } from "../base/checks.js";
 import { MAX_TIMEOUT } from "../base/clock.js";
 import { InvalidOptionError } from "../base/errors.js";
 import { checkCloseCode, checkCloseReason } from "../connection/close-status.js";
-import { drainDefaults, layDrainOptions, type DrainOptions } from "../drain/options.js";
+import { drainDefaults, layCallOptions, type DrainOptions } from "../drain/options.js";
 import { CompressionNegotiator, WINDOW_BITS, type CompressionOptions } from "../listen/compression-offer.js";
 import type { ProtocolChoice } from "../listen/options.js";
 import { isProtocolName, normalizeOrigin } from "../wire/handshake.js";
@@ -167,26 +167,27 @@ export function checkDrainOptions(given: Partial<DrainOptions>, prefix = ""): Pa
 
 /**
  * Completes checked options of a drain.
- * @param now Those of them that are given now, and not of the server: they must fit each other.
- * @throws {@link InvalidOptionError} when times cannot fit: a lame duck that lasts to the deadline leaves nobody served,
- *   and a last call behind it is none.
+ * @param known Those that are given now: they must fit. Those of the server give way to them.
+ * @throws {@link InvalidOptionError} when times cannot fit: who comes in through a lame duck that lasts to the last call
+ *   cannot be served, and a last call behind the deadline is none.
  */
 export function completeDrainOptions(
   known: Partial<DrainOptions>,
   prefix = "",
-  now: Partial<DrainOptions> = known,
+  ofServer: Partial<DrainOptions> = {},
 ): DrainOptions {
-  const options = layDrainOptions(known, drainDefaults);
+  const options = layCallOptions(known, ofServer);
   const { deadline, lameDuck } = options;
-  if (lameDuck >= deadline) {
-    throw new InvalidOptionError(`${prefix}lameDuck`, lameDuck, `below the deadline of ${deadline} ms`);
+  if (known.lameDuck !== undefined && lameDuck > 0 && lameDuck >= options.lastCall) {
+    const allowed = `below lastCall, which is at ${options.lastCall} ms and follows the deadline`;
+    throw new InvalidOptionError(`${prefix}lameDuck`, lameDuck, allowed);
   }
   const mostSpread = options.lastCall - lameDuck;
-  if (now.spread !== undefined && options.spread > Math.max(0, mostSpread)) {
+  if (known.spread !== undefined && options.spread > Math.max(0, mostSpread)) {
     const allowed = `at most ${mostSpread} ms: it begins after lameDuck and must be over by lastCall, which follows the deadline`;
     throw new InvalidOptionError(`${prefix}spread`, options.spread, allowed);
   }
-  const { lastCall } = now;
+  const { lastCall } = known;
   if (lastCall !== undefined && lastCall !== Infinity && lastCall > deadline) {
     const allowed = `at most the deadline of ${deadline} ms, or Infinity for no last call`;
     throw new InvalidOptionError(`${prefix}lastCall`, lastCall, allowed);

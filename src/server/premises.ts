@@ -3,6 +3,7 @@
  * before it: ours runs a handler for each connection (server.ts), another one may call listeners.
  */
 import type { AddressInfo } from "node:net";
+import { caller } from "../base/callers.js";
 import { knownOptions } from "../base/checks.js";
 import { systemClock, type Clock } from "../base/clock.js";
 import { defer, mayBeIgnored } from "../base/deferred.js";
@@ -139,13 +140,11 @@ export class Premises<Taker extends Consumer, Principal>
       const known = checkDrainOptions(given);
       if (this.#shutdown !== undefined) {
         this.#shutdown.hasten(known);
-        return this.#shutdown.report;
+        return this.#shutdown.reportFor(caller());
       }
-      const shutdown = this.#beginShutdown(
-        completeDrainOptions({ ...this.options.givenDrain, ...known }, "", known),
-      );
+      const shutdown = this.#beginShutdown(completeDrainOptions(known, "", this.options.givenDrain));
       shutdown.begin();
-      return shutdown.report;
+      return shutdown.reportFor(caller());
     } catch (error) {
       return Promise.reject(error);
     }
@@ -158,14 +157,15 @@ export class Premises<Taker extends Consumer, Principal>
       const known = checkDrainOptions(given);
       const before = this.#departures.get(endpoint);
       before?.hasten(known);
-      return (before ?? this.#depart(endpoint, known)).report;
+      return (before ?? this.#depart(endpoint, known)).reportFor(caller());
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   #depart(endpoint: Endpoint, known: Partial<DrainOptions>): Departure {
-    const options = completeDrainOptions({ ...this.options.givenDrain, lameDuck: 0, spread: 0, ...known });
+    const ofServer = { ...this.options.givenDrain, lameDuck: 0, spread: 0 };
+    const options = completeDrainOptions(known, "", ofServer);
     const departure = new Departure(this.clock, endpoint, { ...this.options, ...options });
     if (this.connections.has(endpoint as Endpoint<Taker>)) this.#departures.set(endpoint, departure);
     else departure.forgo();
@@ -175,7 +175,7 @@ export class Premises<Taker extends Consumer, Principal>
   close(): Promise<DrainReport> {
     const shutdown = this.#shutdown ?? this.#beginShutdown(this.options.drain);
     shutdown.force();
-    return shutdown.report;
+    return shutdown.reportFor(caller());
   }
 
   #beginShutdown(options: DrainOptions): Shutdown {
@@ -242,6 +242,10 @@ export class Premises<Taker extends Consumer, Principal>
 
   pendingHandshakes(): number {
     return (this.#listener?.guests ?? 0) + this.#upgrades.waiting + this.#refusals.open;
+  }
+
+  isPending(request: object): boolean {
+    return this.#listener?.isUnanswered(request) ?? false;
   }
 
   refuseHandshakes(): void {

@@ -24,6 +24,8 @@ export interface StopSignals {
   shutdown: AbortSignal;
   /** Triggers `close()` when it aborts. */
   close?: AbortSignal | undefined;
+  /** Called by `run` when it begins to wait for them; what it returns, when `run` has settled. */
+  hear?: (() => () => void) | undefined;
 }
 
 /** What `run` is told. */
@@ -66,7 +68,9 @@ export interface Server<Principal = unknown> extends AsyncDisposable {
   run(options: RunOptions): Promise<DrainReport>;
   /**
    * The graceful stop: closes the door, serves what was received, tells every peer. Resolves with the report within
-   * `deadline` and a second. All calls share one promise; a later call may bring the deadline nearer.
+   * `deadline` and a second. All calls share one promise, but those of handlers and of plain requests, for which it waits:
+   * they hear of it when only such are left, a handler when its `patience` is over, too. (Before Node 24: if they call
+   * before their first `await`.) A later call may bring the deadline nearer.
    * @param options Laid over the server's `drain` options.
    * @throws {@link InvalidOptionError} for an option that is not allowed; nothing is shut down then.
    */
@@ -163,7 +167,15 @@ class LastcallServer<Principal>
   async run(options: RunOptions): Promise<DrainReport> {
     knownOptions("run()", options, ["listen", "signals"]);
     const { listen, signals } = options;
-    const { shutdown, close } = checkSignals(signals);
+    const letGo = checkSignals(signals).hear?.();
+    try {
+      return await this.#runUntil(signals, listen);
+    } finally {
+      letGo?.();
+    }
+  }
+
+  async #runUntil({ shutdown, close }: StopSignals, listen: ListenTarget | undefined): Promise<DrainReport> {
     // Who has never listened has nobody to serve. A server that listens already may have, and one of the caller's, which
     // goes down with ours.
     const isTold = close?.aborted === true || shutdown.aborted;
@@ -280,7 +292,8 @@ function checkSignals(given: StopSignals): StopSignals {
     given,
     "what terminationSignals() returns, or { shutdown, close } of your own",
   );
-  refuseUnknown("signals.", known, ["shutdown", "close"]);
+  refuseUnknown("signals.", known, ["shutdown", "close", "hear"]);
+  checkFunction("signals.hear", known["hear"]);
   checkSignal("signals.shutdown", known["shutdown"]);
   if (known["close"] !== undefined) checkSignal("signals.close", known["close"]);
   return given;

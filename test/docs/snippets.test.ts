@@ -53,6 +53,7 @@ describe.each(snippets)("$page, line $line", (block) => {
     expect(scenariosFor(block), "scenarios in test/docs/scenarios/ that run it").toHaveLength(1);
     const name = `${block.page.replaceAll("/", "-")}-${block.line}.${block.language === "ts" ? "mts" : "mjs"}`;
     writeFileSync(join(scratch, name), moduleOf(block));
+    if (block.code.includes('from "vitest"')) return await expectVitest(moduleOf(block));
     const path = block.language === "ts" ? compile(name) : join(scratch, name);
     // 13 is Node's for an `await` that nothing will ever settle.
     expect(await runNode([path])).toMatchObject({ exit: 0, stderr: "" });
@@ -64,16 +65,21 @@ it.each(scenarios)("has a snippet for the scenario of $marker", ({ marker }) => 
 });
 
 it("shows a test that runs under vitest as well", async () => {
-  const block = snippets.find(({ code }) => code.includes('from "node:test"'))!;
+  const block = snippets.find(({ code }) => code.includes('import { test } from "node:test"'))!;
+  await expectVitest(moduleOf(block).replace('"node:test"', '"vitest"'));
+});
+
+/** Expects that a test passes under vitest. */
+async function expectVitest(module: string): Promise<void> {
   const folder = mkdtempSync(join(scratch, "vitest-"));
-  writeFileSync(join(folder, "its.test.mjs"), moduleOf(block).replace('"node:test"', '"vitest"'));
+  writeFileSync(join(folder, "its.test.mjs"), module);
   // Otherwise it takes the repository's.
   writeFileSync(join(folder, "vitest.config.mjs"), "export default {};");
   const vitest = ["node_modules/vitest/vitest.mjs", "run", "--root", folder, "--no-color"];
   const { exit, stdout } = await runNode(vitest);
   expect(stdout).toMatch(/Tests\s+1 passed/);
   expect(exit).toBe(0);
-});
+}
 
 /** A command that a reader is told to type, and who runs it for us. */
 function isRun(command: string): boolean {

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { DelayLine } from "../../src/drill/delay.js";
 
+vi.mock("../../src/drill/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => void vi.useRealTimers());
 

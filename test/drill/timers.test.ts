@@ -2,6 +2,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Timers } from "../../src/drill/timers.js";
 
+vi.mock("../../src/drill/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 

@@ -6,6 +6,8 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { untilNobodyComes, waitingToBeAccepted } from "../../src/listen/accept-queue.js";
 import { atLeast, bound, ms } from "../tools/timing.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 const never = (): boolean => false;
 const nobody = (): number => 0;
 

@@ -3,6 +3,8 @@ import { Doorway } from "../../src/listen/doorway.js";
 import { Refusals } from "../../src/listen/refusal.js";
 import { MemorySocket } from "../tools/memory-socket.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 interface Scene {
   doorway: Doorway;
   refusals: Refusals;

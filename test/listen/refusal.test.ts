@@ -3,6 +3,8 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { CLOSING, NOTHING_HERE, Refusals, unavailable, type Refusal } from "../../src/listen/refusal.js";
 import { MemorySocket } from "../tools/memory-socket.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 /** A refused socket, and how often it was told that one is gone. */
 function refused(refusal: Refusal, prepare = (_socket: MemorySocket): void => {}) {
   let gone = 0;

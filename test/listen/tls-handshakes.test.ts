@@ -4,6 +4,8 @@ import type { LastcallError } from "../../src/base/errors.js";
 import { TlsHandshakes } from "../../src/listen/tls-handshakes.js";
 import { MemorySocket } from "../tools/memory-socket.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 function scene(timeout = 1_000): {
   handshakes: TlsHandshakes;
   gone: () => number;

@@ -84,6 +84,23 @@ describe("one connection that is shut down", () => {
     await expect(connection!.shutdown(spread)).rejects.toMatchObject({ code: "LASTCALL_INVALID_OPTION" });
   });
 
+  test("by a deadline that is nearer than the server's last call: that comes nearer with it", async () => {
+    const { server, port } = await serve(
+      async (connection) => {
+        for await (const message of connection) connection.send(message);
+      },
+      { drain: { lastCall: 20_000, lameDuck: 10_000 } },
+    );
+    await openRaw(port);
+    const [connection] = server.connections;
+    expect(await connection!.shutdown({ deadline: ms(5_000) })).toMatchObject({ outcome: "clean" });
+    await openRaw(port);
+    const [second] = server.connections;
+    expect(await second!.shutdown({ deadline: ms(5_000), lastCall: ms(1_000) })).toMatchObject({
+      outcome: "clean",
+    });
+  });
+
   test("has one account, however often it is asked for; a later call may bring the deadline nearer", async () => {
     const { clients, connections, open } = await scene();
     clients[0].send("one");

@@ -1,6 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { Heartbeat, type Beating } from "../../src/server/heartbeat.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 /** Connections that count their beats. */
 class Counted implements Beating {
   readonly beats: number[] = [];

@@ -60,7 +60,7 @@ describe("options that are allowed", () => {
     const { givenDrain, drain } = resolveOptions({ drain: { deadline: 10_000, code: undefined } as never });
     expect(givenDrain).toEqual({ deadline: 10_000 });
     expect(drain.lastCall).toBe(8_000);
-    expect(completeDrainOptions({ ...givenDrain, deadline: 1_000 }).lastCall).toBe(800);
+    expect(completeDrainOptions({ deadline: 1_000 }, "", givenDrain).lastCall).toBe(800);
   });
 });
 

@@ -268,11 +268,13 @@ describe("the times of a drain", () => {
     { lameDuck: 1000, deadline: 1000 },
     { lameDuck: 1500, deadline: 1000 },
     { lameDuck: drainDefaults.deadline },
+    { lameDuck: 800, deadline: 1000 },
+    { lameDuck: 100, lastCall: 100 },
   ])("%j is refused: nobody would be served", (given) => {
     expect(thrownBy(() => make({ drain: given }))).toMatchObject({
       option: "drain.lameDuck",
       message: expect.stringMatching(
-        /^drain\.lameDuck must be below the deadline of \d+ ms; it was \d+\.$/,
+        /^drain\.lameDuck must be below lastCall, which is at \d+ ms and follows the deadline; it was \d+\.$/,
       ) as string,
     });
   });
@@ -293,12 +295,30 @@ describe("the times of a drain", () => {
     expect(thrownBy(() => fitted({ spread: 7_001, lameDuck: 1_000, deadline: 10_000 }))).toMatchObject({
       option: "spread",
     });
-    const hurried = { spread: 60_000, deadline: 5_000 };
-    expect(() => completeDrainOptions(hurried, "", { deadline: 5_000 })).not.toThrow();
+    expect(() => completeDrainOptions({ deadline: 5_000 }, "", { spread: 60_000 })).not.toThrow();
   });
 
-  test("a lame duck just below the deadline is accepted", () => {
-    expect(fitted({ lameDuck: 999, deadline: 1000 }).lameDuck).toBe(999);
+  test("a lame duck just below the last call is accepted, and one of 0 with a last call at once", () => {
+    expect(fitted({ lameDuck: 799, deadline: 1000 }).lameDuck).toBe(799);
+    expect(fitted({ lameDuck: 999, deadline: 1000, lastCall: Infinity }).lameDuck).toBe(999);
+    expect(fitted({ lameDuck: 0, lastCall: 0 })).toMatchObject({ lameDuck: 0, lastCall: 0 });
+  });
+
+  test("those of the server give way to a call that leaves less: the last call keeps its share, the lame duck half of that", () => {
+    const call = (ofServer: Partial<DrainOptions>, given: Partial<DrainOptions>): DrainOptions =>
+      completeDrainOptions(given, "", ofServer);
+    const patient = { lameDuck: 15_000, deadline: 30_000 };
+    expect(call(patient, {})).toMatchObject({ lameDuck: 15_000, lastCall: 24_000 });
+    expect(call(patient, { deadline: 10_000 })).toMatchObject({ lameDuck: 4_000, lastCall: 8_000 });
+    expect(call(patient, { lastCall: 0 })).toMatchObject({ lameDuck: 0, lastCall: 0, deadline: 30_000 });
+    expect(call(patient, { deadline: 60_000 })).toMatchObject({ lameDuck: 15_000, lastCall: 48_000 });
+    expect(thrownBy(() => call(patient, { lameDuck: 9_000, deadline: 10_000 }))).toMatchObject({
+      option: "lameDuck",
+    });
+    const late = { lastCall: 24_000, deadline: 25_000 };
+    expect(call(late, { deadline: 5_000 }).lastCall).toBe(4_000);
+    expect(call(late, { deadline: 50_000 }).lastCall).toBe(24_000);
+    expect(call({ lastCall: Infinity }, { deadline: 5_000 }).lastCall).toBe(5_000);
   });
 
   test("last call follows the deadline at 80 %, unless it is given", () => {
@@ -308,10 +328,6 @@ describe("the times of a drain", () => {
   });
 
   test("what reaches past the deadline or last call is clamped: it means 'until then'", () => {
-    // Of the server, under a nearer deadline of the call.
-    expect(completeDrainOptions({ deadline: 1000, lastCall: 5000 }, "", { deadline: 1000 }).lastCall).toBe(
-      1000,
-    );
     expect(fitted({ deadline: 1000, lastCall: Infinity }).lastCall).toBe(1000);
     expect(fitted({ deadline: 1000, patience: 5000 }).patience).toBe(800);
     expect(fitted({ deadline: 1000 })).toMatchObject({ patience: 800, handshakeGrace: 1000 });
@@ -320,7 +336,9 @@ describe("the times of a drain", () => {
 
   test("shutdown() lays its options over the server's, and refuses what does not fit them", async () => {
     const server = createServer({ drain: { lameDuck: 5000 } }, handler);
-    await expect(server.shutdown({ deadline: 4000 })).rejects.toMatchObject({ option: "lameDuck" });
+    await expect(server.shutdown({ lameDuck: 4000, deadline: 4000 })).rejects.toMatchObject({
+      option: "lameDuck",
+    });
     await expect(server.shutdown({ deadlin: 4000 } as never)).rejects.toMatchObject({ option: "deadlin" });
     await expect(server.shutdown({ code: 999 })).rejects.toMatchObject({ option: "code" });
     expect(server.state).toBe("idle");

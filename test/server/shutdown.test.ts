@@ -39,6 +39,7 @@ class Scene implements ShutdownOwner {
   /** Settles when the door is closed; by itself, unless a test takes it. */
   door = Promise.resolve();
   guests = 0;
+  readonly requests = new Set<object>();
   report: DrainReport | undefined;
   readonly shutdown: Shutdown;
   readonly doorAccount = (): DoorAccount => NO_DOOR;
@@ -63,6 +64,7 @@ class Scene implements ShutdownOwner {
       lastCall: note("last call for"),
       force: note("force"),
       destroy: note("destroy"),
+      handlerRuns: true,
       account: () => CLOSED,
     };
     this.connections.add(connection);
@@ -97,7 +99,11 @@ class Scene implements ShutdownOwner {
   }
 
   pendingHandshakes(): number {
-    return this.guests;
+    return this.guests + this.requests.size;
+  }
+
+  isPending(request: object): boolean {
+    return this.requests.has(request);
   }
 
   refuseHandshakes(): void {
@@ -135,7 +141,7 @@ describe("goodbyes that are spread over a time", () => {
     halfway();
     const scene = new Scene({ spread: 60_000, deadline: 80_000 }, 6).begin();
     scene.time.at(20_000, () => scene.shutdown.hasten({ deadline: 8_000 }));
-    expect(drains(await scene.run())).toEqual([5_000, 15_000, 20_500, 21_500, 22_500, 23_500]);
+    expect(drains(await scene.run())).toEqual([5_000, 15_000, 20_400, 21_200, 22_000, 22_800]);
     const other = new Scene({ spread: 60_000, deadline: 80_000 }, 6).begin();
     other.time.at(20_000, () => other.shutdown.hasten({ spread: 0 }));
     expect(
@@ -212,9 +218,9 @@ describe("connections begin to drain", () => {
     ]);
   });
 
-  test("faster when a later call brings the deadline nearer, so that all have begun by half of it", async () => {
+  test("faster when a later call brings the deadline nearer, so that all have begun by half of the time to last call", async () => {
     const scene = new Scene({ pace: 1, deadline: 100_000 }, 4).begin();
-    scene.time.at(500, () => scene.shutdown.hasten({ deadline: 600 }));
+    scene.time.at(500, () => scene.shutdown.hasten({ deadline: 750 }));
     const log = await scene.run();
     expect(log.filter((what) => what.includes("drain"))).toEqual([
       "0: drain 1",
@@ -222,23 +228,53 @@ describe("connections begin to drain", () => {
       "600: drain 3",
       "700: drain 4",
     ]);
-    expect(log).toContain("1100: force 1");
+    expect(log).toContain("1250: force 1");
   });
 
-  test("at once when they come in through the closing door, and hear the last call if it was", async () => {
+  test("faster also when the later call comes from one that begins to drain", async () => {
+    const scene = new Scene({ pace: 10, deadline: 100_000 }, 20);
+    const first = [...scene.connections][4]!;
+    first.drain = () => scene.shutdown.hasten({ deadline: 2_000 });
+    const log = await scene.begin().run();
+    const begun = log.filter((what) => what.includes("drain")).map((what) => Number(what.split(":", 1)));
+    expect(begun.slice(0, 5)).toEqual([0, 100, 200, 300, 400]);
+    expect(begun).toHaveLength(19);
+    expect(begun.at(-1)).toBeLessThan(400 + 800);
+  });
+
+  test("without a word to those that are left when one that begins to drain calls close()", async () => {
+    const scene = new Scene({ pace: Infinity, deadline: 100_000 }, 3);
+    const [first] = scene.connections;
+    first!.drain = () => scene.shutdown.force();
+    const log = await scene.begin().run();
+    expect(log.filter((what) => /drain|force/.test(what))).toEqual([
+      "0: force 1",
+      "0: force 2",
+      "0: force 3",
+    ]);
+  });
+
+  test("thousands of them, each of which calls shutdown() again, without a stack that grows", async () => {
+    const scene = new Scene({ pace: Infinity, deadline: 100_000 }, 20_000);
+    let begun = 0;
+    for (const connection of scene.connections)
+      connection.drain = () => {
+        begun++;
+        scene.shutdown.hasten({ deadline: 50_000 - begun });
+      };
+    await scene.begin().run();
+    expect(begun).toBe(20_000);
+  });
+
+  test("at once when they come in through the closing door", async () => {
     const scene = new Scene({ lastCall: 100, deadline: 1_000 }, 1);
     const before = scene.connect("before");
     scene.shutdown.connectionOpened(before);
     expect(scene.log).toEqual([]);
     scene.begin();
     scene.time.at(50, () => scene.shutdown.connectionOpened(scene.connect("early")));
-    scene.time.at(150, () => scene.shutdown.connectionOpened(scene.connect("late")));
     const log = await scene.run();
     expect(log.filter((what) => what.startsWith("50:"))).toEqual(["50: drain early"]);
-    expect(log.filter((what) => what.startsWith("150:"))).toEqual([
-      "150: drain late",
-      "150: last call for late",
-    ]);
   });
 
   test("with the last call when that comes before the door is closed", async () => {
@@ -248,12 +284,30 @@ describe("connections begin to drain", () => {
     scene.begin();
     scene.time.at(200, () => door.resolve());
     const log = await scene.run();
-    expect(log.slice(0, 3)).toEqual(["0: close door", "100: last call for 1", "200: last call for 1"]);
+    expect(log.slice(0, 5)).toEqual([
+      "0: close door",
+      "100: refuse handshakes",
+      "100: last call for 1",
+      "200: refuse handshakes",
+      "200: last call for 1",
+    ]);
     expect(log.some((what) => what.includes("drain"))).toBe(false);
   });
 });
 
 describe("handshakes", () => {
+  test("are accepted until last call at the longest: who came in then could not be served", async () => {
+    const accepts: boolean[] = [];
+    const scene = new Scene({ handshakeGrace: 1_000, lastCall: 100, deadline: 2_000 }, 1).begin();
+    for (const at of [99, 101]) scene.time.at(at, () => void accepts.push(scene.shutdown.acceptsHandshakes));
+    const log = await scene.run();
+    expect(accepts).toEqual([true, false]);
+    expect(log.filter((what) => what.includes("refuse")).slice(0, 2)).toEqual([
+      "100: refuse handshakes",
+      "2000: refuse handshakes",
+    ]);
+  });
+
   test("are accepted until their grace is over, or all is forced", async () => {
     const accepts: boolean[] = [];
     const look = (scene: Scene) => (): void => void accepts.push(scene.shutdown.acceptsHandshakes);
@@ -269,6 +323,18 @@ describe("handshakes", () => {
 });
 
 describe("a later call", () => {
+  test("with a nearer deadline ends a lame duck, too: nobody is let in who could not be served", async () => {
+    const scene = new Scene({ lameDuck: 20_000, deadline: 30_000, pace: Infinity }, 1).begin();
+    scene.time.at(100, () => scene.shutdown.hasten({ deadline: 1_500 }));
+    const log = await scene.run();
+    expect(log.filter((what) => /close door$|drain|last call|force/.test(what))).toEqual([
+      "700: close door",
+      "700: drain 1",
+      "1300: last call for 1",
+      "1600: force 1",
+    ]);
+  });
+
   test("brings the end of the lame duck, the last call and the deadline nearer, and moves nothing away", async () => {
     const scene = new Scene({ lameDuck: 1_000, lastCall: 5_000, deadline: 10_000 }, 1).begin();
     scene.time.at(100, () => scene.shutdown.hasten({ lameDuck: 100 }));

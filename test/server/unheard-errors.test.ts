@@ -2,6 +2,8 @@
 import { expect, onTestFinished, test, vi } from "vitest";
 import { UnheardErrors } from "../../src/server/unheard-errors.js";
 
+vi.mock("../../src/base/real-timers.js", () => import("../tools/fakeable-timers.js"));
+
 interface Warning extends Error {
   code?: string;
   detail?: string;

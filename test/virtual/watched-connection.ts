@@ -89,6 +89,8 @@ export class WatchedConnection {
   accepted = 0;
   refused = 0;
   settledAt = Infinity;
+  /** When it was let in. */
+  openedAt = 0;
   socketClosedAt = Infinity;
   closedAt = Infinity;
 
@@ -128,6 +130,7 @@ export class WatchedConnection {
   }
 
   start(): void {
+    this.openedAt = this.#time.now;
     this.endpoint.start(Buffer.alloc(0));
   }
 

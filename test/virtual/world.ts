@@ -4,9 +4,10 @@
  */
 import type { Endpoint } from "../../src/connection/endpoint.js";
 import type { EndingOptions } from "../../src/drain/events.js";
-import { drainDefaults, layDrainOptions, type DrainOptions } from "../../src/drain/options.js";
+import { layCallOptions, type DrainOptions } from "../../src/drain/options.js";
 import { hastenDrain, planDrain, type DrainPlan } from "../../src/drain/plan.js";
 import { NO_DOOR, type DoorAccount, type DrainReport } from "../../src/drain/report.js";
+import type { DrainProgressEvent } from "../../src/server/diagnostics.js";
 import { Shutdown, type ShutdownOwner } from "../../src/server/shutdown.js";
 import { goodPeer, type PeerScript, type PeerStep } from "./virtual-peer.js";
 import { VirtualTime } from "./virtual-time.js";
@@ -21,8 +22,13 @@ export interface WorldScript {
   connections: readonly WorldConnection[];
   /** When shutdown is called; Infinity: never. */
   shutdownAt: number;
-  /** Further calls: when, and with what deadline. */
-  laterCalls: readonly { at: number; deadline: number }[];
+  /** What that call gives. */
+  call: Partial<DrainOptions>;
+  /** Further calls: when, and with what. */
+  laterCalls: readonly ({ at: number } & Partial<DrainOptions>)[];
+  /** When close is called; Infinity: never. */
+  closeAt: number;
+  /** What the server was given. */
   drain: Partial<DrainOptions>;
   closeReplyTimeout: number;
   goneTimeout: number;
@@ -33,6 +39,8 @@ export type WorldConnection = Partial<Omit<ConnectionScript, "number" | "options
   handler?: Partial<HandlerScript>;
   /** When it is accepted; its peer's times count from the start of the world. */
   opensAt?: number;
+  /** When it knocks at the door, which must be open then. Without that, it was accepted before all else. */
+  knocksAt?: number;
 };
 
 export class World implements WatchedOwner, ShutdownOwner {
@@ -46,6 +54,10 @@ export class World implements WatchedOwner, ShutdownOwner {
   readonly plan: DrainPlan;
   /** After later calls. */
   hastened: DrainPlan;
+  /** The plan, and what each later call has made of it. */
+  readonly plans: DrainPlan[] = [];
+  /** What was published, and when. */
+  readonly told: { at: number; event: DrainProgressEvent["event"] }[] = [];
   /** What the shutdown has reported, and when. */
   report: DrainReport | undefined;
   reportedAt = Infinity;
@@ -55,13 +67,16 @@ export class World implements WatchedOwner, ShutdownOwner {
   readonly #gone = new Set<WatchedConnection>();
   #shutdown: Shutdown | undefined;
   /** Guests that have knocked and are not let in yet. */
-  #pending: number;
+  readonly #pending = new Set<WorldConnection>();
+  #isDoorClosed = false;
 
   constructor(given: Partial<WorldScript>) {
     const script: WorldScript = {
       connections: [{}],
       shutdownAt: 0,
+      call: {},
       laterCalls: [],
+      closeAt: Infinity,
       drain: {},
       closeReplyTimeout: 5_000,
       goneTimeout: 30_000,
@@ -69,23 +84,32 @@ export class World implements WatchedOwner, ShutdownOwner {
     };
     // Guests come as late as the script says.
     const drain = { pace: Infinity, handshakeGrace: Infinity, ...script.drain };
-    this.options = layDrainOptions(drain, drainDefaults);
+    this.options = layCallOptions(script.call, drain);
     this.plan = planDrain(this.options, script.shutdownAt);
     this.hastened = this.plan;
+    this.plans.push(this.plan);
     const { closeReplyTimeout, goneTimeout } = script;
     const options = { ...this.options, closeReplyTimeout, goneTimeout };
-    this.#pending = script.connections.length;
     script.connections.forEach((connection, index) => {
+      if (connection.knocksAt === undefined) this.#pending.add(connection);
+      else this.time.at(connection.knocksAt, () => this.#knock(connection));
       this.time.at(connection.opensAt ?? 0, () => this.#open(connection, index + 1, options));
     });
     if (script.shutdownAt === Infinity) return;
     this.time.at(script.shutdownAt, () => this.#shutDown());
-    for (const { at, deadline } of script.laterCalls) {
+    for (const { at, ...given } of script.laterCalls) {
       this.time.at(Math.max(at, script.shutdownAt), () => {
-        this.hastened = hastenDrain(this.hastened, { deadline }, this.time.now);
-        this.#shutdown!.hasten({ deadline });
+        this.hastened = hastenDrain(this.hastened, given, this.time.now);
+        this.plans.push(this.hastened);
+        this.#shutdown!.hasten(given);
       });
     }
+    this.time.at(Math.max(script.closeAt, script.shutdownAt), () => this.#shutdown!.force());
+  }
+
+  /** When this was published; Infinity: never. */
+  toldAt(event: DrainProgressEvent["event"]): number {
+    return this.told.find((one) => one.event === event)?.at ?? Infinity;
   }
 
   get draining(): boolean {
@@ -105,7 +129,9 @@ export class World implements WatchedOwner, ShutdownOwner {
   }
 
   #shutDown(): void {
-    this.#shutdown = new Shutdown(this, this.options);
+    this.#shutdown = new Shutdown(this, this.options, (make) => {
+      this.told.push({ at: this.time.now, event: make().event });
+    });
     this.tally = this.#shutdown.tally;
     const before = this.#counted();
     void this.#shutdown.report.then((report) => {
@@ -122,9 +148,13 @@ export class World implements WatchedOwner, ShutdownOwner {
     return sum;
   }
 
+  #knock(connection: WorldConnection): void {
+    if (!this.#isDoorClosed) this.#pending.add(connection);
+  }
+
   #open(given: WorldConnection, number: number, options: EndingOptions): void {
-    this.#pending--;
-    if (this.#shutdown?.acceptsHandshakes === false) return;
+    if (!this.#pending.delete(given)) return;
+    if (this.#shutdown?.acceptsHandshakes === false) return this.#shutdown.handshakeSettled();
     const connection = new WatchedConnection(
       this.time,
       {
@@ -145,23 +175,32 @@ export class World implements WatchedOwner, ShutdownOwner {
     this.#shutdown?.connectionOpened(connection.endpoint);
   }
 
-  // For the shutdown: the door is not what this is about
+  // For the shutdown
 
   doorAccount(): DoorAccount {
     return NO_DOOR;
   }
 
   closeDoor(): Promise<void> {
+    this.#isDoorClosed = true;
     return Promise.resolve();
   }
 
-  closeDoorNow(): void {}
-
-  pendingHandshakes(): number {
-    return this.#pending;
+  closeDoorNow(): void {
+    this.#isDoorClosed = true;
   }
 
-  refuseHandshakes(): void {}
+  pendingHandshakes(): number {
+    return this.#pending.size;
+  }
+
+  isPending(): boolean {
+    return false;
+  }
+
+  refuseHandshakes(): void {
+    for (const one of this.#pending) if (one.knocksAt !== undefined) this.#pending.delete(one);
+  }
 
   release(): Promise<void> {
     return Promise.resolve();

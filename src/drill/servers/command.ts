@@ -1,4 +1,5 @@
 /** A server that the drill starts: a child process in a group of its own, so that nothing of it is left behind. */
+import { performance } from "../real-timers.js";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { atExit } from "../at-exit.js";

@@ -1,4 +1,5 @@
 /** A server that runs already and whose process is known by its id. */
+import { performance, setInterval, clearInterval } from "../real-timers.js";
 import { readFileSync } from "node:fs";
 import { atExit } from "../at-exit.js";
 import { DrillError } from "../errors.js";

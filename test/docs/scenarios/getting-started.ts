@@ -96,20 +96,4 @@ for (const [message] of await heard) if (String(message) !== "ann: hello") throw
 await server.shutdown();
 if (rooms.get("lobby")?.size !== 0) throw new Error("somebody is left");`,
   },
-  {
-    marker: "{ deadline: 500, closeTimeout: 200 }",
-    before: `${lastcall}
-const handler = async (connection) => {
-  for await (const message of connection) connection.send(message);
-};`,
-    after: `${listen}
-const client = await drive.connect(port);
-const chatter = setInterval(() => client.socket.send("and another thing"), 10);
-await client.received(1);
-const began = performance.now();
-await server.shutdown();
-clearInterval(chatter);
-assert.ok(performance.now() - began < 1_500);
-assert.equal(await client.closed, 1012);`,
-  },
 ];

@@ -4,5 +4,6 @@ import { beginning } from "./getting-started.js";
 import { others } from "./pages.js";
 import { recipes } from "./recipes.js";
 import type { Scenario } from "./scenario.js";
+import { testing } from "./testing.js";
 
-export const scenarios: readonly Scenario[] = [...beginning, ...recipes, ...clients, ...others];
+export const scenarios: readonly Scenario[] = [...beginning, ...recipes, ...testing, ...clients, ...others];

@@ -193,12 +193,6 @@ assert.deepEqual(await client.received(2), ["book", "end"]);
 await server.shutdown();`,
   },
   {
-    marker: "server.shutdown({ deadline: 1_000 })",
-    replace: ["// …", 'assert.deepEqual(await drive.converse(port, ["hello"]), ["hello"]);'],
-    before: lastcall,
-    after: `assert.equal(report.outcome, "clean");`,
-  },
-  {
     marker: "Promise<User> => findUser",
     before: `async function findUser(credentials = ""): Promise<{ name: string }> {
   return { name: credentials };
@@ -364,13 +358,28 @@ assert.equal(theirs.socket.readyState, theirs.socket.OPEN);
 theirs.socket.terminate();`,
   },
   {
-    marker: 'test("greets, and answers in capitals"',
-    replace: [
-      'import { handler } from "./handler.js";',
-      `const handler = async (connection) => {
-  connection.send("welcome");
-  for await (const message of connection) connection.send(message.toUpperCase());
-};`,
-    ],
+    marker: 'if (message === "stop") {',
+    before: lastcall,
+    after: `${listen}
+const client = await drive.connect(port);
+client.socket.send("hello");
+client.socket.send("stop");
+assert.equal(await client.closed, 1012);
+assert.deepEqual(client.messages, ["you said: hello", "stopping"]);
+assert.equal((await server.shutdown()).outcome, "clean");`,
+  },
+  {
+    marker: "Promise.race([next, sleep(1_000)])",
+    replace: ["1_000", "100"],
+    before: lastcall,
+    after: `${listen}
+const client = await drive.connect(port);
+await client.received(1);
+client.socket.send("one");
+client.socket.send("two");
+while (!client.messages.includes("you said: two")) await client.received(client.messages.length + 1);
+assert.equal(client.messages[0], "are you still there?");
+assert.deepEqual(client.messages.filter((message) => message.startsWith("you")), ["you said: one", "you said: two"]);
+assert.deepEqual((await server.shutdown()).outcome, "clean");`,
   },
 ];
