@@ -27,6 +27,7 @@ const steps = [
   { name: "format", command: "npm run format:check", minutes: 2 },
   { name: "build", command: "npm run build", minutes: 2 },
   { name: "the main job", command: "npm start", minutes: 2 },
+  { name: "bad networks", command: "npm run networks -- --seed 1", minutes: 3 },
   { name: "package.json and types fit the package", command: "npm run lint:package", minutes: 2 },
   { name: "nothing unused", command: "npm run lint:unused", minutes: 2 },
   { name: "the site, every export documented", command: "npm run docs", minutes: 6 },

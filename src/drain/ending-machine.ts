@@ -154,6 +154,7 @@ export class EndingMachine {
     if (this.#state === "closed") return Infinity;
     return Math.min(
       this.#cutAt(),
+      this.#silentAt(),
       this.#barrierTimeoutAt(),
       this.#canClose ? this.#closeReplyAt : Infinity,
       this.#handlerSettled ? Infinity : this.#goneAt,
@@ -184,8 +185,10 @@ export class EndingMachine {
       case "paused":
         return this.#watch.pause(now);
       case "resumed":
+        if (this.#state === "draining") this.#progress.seen(now);
         return this.#watch.resume(now);
       case "pinged":
+        this.#progress.asked(now);
         return this.#watch.pinged(event.nonce, now);
       case "ping-sent":
         return this.#watch.pingSent(event.nonce, now);
@@ -220,6 +223,7 @@ export class EndingMachine {
         return this.#waitForCompressor(now);
       case "looked":
         this.#progress.looked(event, now);
+        this.#cutWhenDue(now);
         return this.#giveUpWhenDue(now);
       case "last-call":
         return this.#lastCall(now);
@@ -278,6 +282,25 @@ export class EndingMachine {
 
   #cutWhenQuiet(now: number): void {
     if (this.#state === "draining" && now >= this.#watch.quietAt(this.#options.quiet)) this.#endInput(now);
+  }
+
+  /**
+   * When a peer behind the barrier is cut that shows nothing, though it has to read or to answer the Ping that follows our
+   * last reply: it is waited for no longer than at the barrier.
+   */
+  #silentAt(): number {
+    return this.#isAwaited ? this.#progress.giveUpAt("draining", this.#options) : Infinity;
+  }
+
+  get #isAwaited(): boolean {
+    if (this.#state !== "draining" || !this.#watch.isPastBarrier) return false;
+    return this.#progress.hasUnsent || this.#watch.isAsking;
+  }
+
+  #cutWhenDue(now: number): void {
+    if (now < Math.min(this.#cutAt(), this.#silentAt())) return;
+    this.#watch.giveUp();
+    this.#endInput(now);
   }
 
   /** Nothing more will be taken from the peer: from here on the handler only finishes. */
@@ -391,7 +414,7 @@ export class EndingMachine {
   #close(now: number): void {
     this.#closeSent = true;
     this.#state = "closing";
-    this.#progress.seen(now);
+    this.#progress.asked(now);
     const { code, reason, cause } = this.#closeStatus();
     this.#cause.begin(cause);
     this.#do({ type: "close", code, reason });
@@ -490,12 +513,13 @@ export class EndingMachine {
     if (this.#destroyed || this.#socketClosed) return Infinity;
     if (this.#state === "forced")
       return this.#progress.hasLookedSince(this.#forcedAt) ? Infinity : this.#forcedAt + FORCED_LOOK;
+    if (this.#state === "draining" && !this.#isAwaited) return Infinity;
     return this.#progress.lookAt(this.#state, this.#progressLimits);
   }
 
   /** When the socket is given up. */
   #giveUpSocketAt(): number {
-    if (this.#destroyed || this.#socketClosed) return Infinity;
+    if (this.#destroyed || this.#socketClosed || this.#state === "draining") return Infinity;
     if (this.#state === "forced") return this.#forcedAt + FORCED_FLUSH_TIMEOUT;
     const patience = this.#progress.giveUpAt(this.#state, this.#progressLimits);
     return this.#progress.hasUnsent ? Math.min(patience, this.#tooSlowAt) : patience;
@@ -509,10 +533,7 @@ export class EndingMachine {
     if (now >= this.#barrierTimeoutAt()) {
       this.#watch.timeOut(now);
     }
-    if (now >= this.#cutAt()) {
-      this.#watch.giveUp();
-      this.#endInput(now);
-    }
+    this.#cutWhenDue(now);
     if (this.#canClose && now >= this.#closeReplyAt) this.#close(now);
     if (!this.#handlerSettled && now >= this.#goneAt) {
       this.#goneAt = Infinity;

@@ -12,13 +12,14 @@ export interface DrainOptions {
    */
   patience: number;
   /**
-   * How long a connection must be quiet before the cut; never under twice the measured round trip. 0: the cut
-   * comes as soon as the connection is quiet. Default 100.
+   * How long a connection must be quiet before the cut; never under twice the shortest round trip that was measured.
+   * 0: the cut comes as soon as the connection is quiet. Default 100.
    */
   quiet: number;
   /**
    * How long a Pong may take that proves the barrier, in time that we read, from when what stands before its Ping is with
-   * the kernel; while that is not, how long it may stand still. Default 2 000.
+   * the kernel; while that is not, how long it may stand still. And how long a peer that owes another Pong or has something
+   * to read may show nothing before it is cut. Default 2 000.
    */
   barrierTimeout: number;
   /** How long handshakes on accepted sockets may take once the door is closed, at most until last call. Default 1 000. */

@@ -1,6 +1,6 @@
 /**
- * When a peer that shows nothing is given up: one that does not read what it is sent, does not answer Close, or does not
- * end TCP. Whatever shows that it goes on restarts the wait.
+ * When a peer that shows nothing is given up: one that does not read what it is sent, does not answer a Ping or Close, or
+ * does not end TCP. Whatever shows that it goes on restarts the wait.
  *
  * A peer that reads slowly shows nothing for long: the kernel may hold megabytes for it. So the kernel is looked at, once
  * early in a wait and once before the peer is given up, and what it was acknowledged in between is a sign too.
@@ -8,10 +8,14 @@
 import type { EndingOptions, EndingState } from "./events.js";
 
 /** How long the peer may show nothing, in milliseconds. */
-export type ProgressLimits = Pick<EndingOptions, "closeTimeout" | "lingerTimeout">;
+export type ProgressLimits = Pick<EndingOptions, "barrierTimeout" | "closeTimeout" | "lingerTimeout">;
 
 /** Outside a shutdown nobody waits for us: peers get this long to read, to answer Close, and to end TCP. */
-export const UNHURRIED: ProgressLimits = { closeTimeout: 30_000, lingerTimeout: 30_000 };
+export const UNHURRIED: ProgressLimits = {
+  barrierTimeout: Infinity,
+  closeTimeout: 30_000,
+  lingerTimeout: 30_000,
+};
 
 /** The early look comes after this part of the wait: later than an answer over a long way. */
 const EARLY = 1 / 4;
@@ -53,9 +57,18 @@ export class Progress {
     this.#lingeringSince = now;
   }
 
-  /** The peer was seen to read or to answer, or its time begins here. */
+  /** The peer was seen to read or to answer, or its time begins anew. */
   seen(now: number): void {
     this.#seenAt = now;
+  }
+
+  /**
+   * The peer is sent a Ping or Close, and its time begins here. What was looked at before says nothing any more: its side
+   * acknowledges what is new without having read it.
+   */
+  asked(now: number): void {
+    this.#seenAt = now;
+    this.#lookedAt = -Infinity;
   }
 
   /** Our FIN is on its way: the peer's is waited for from here. */
@@ -93,7 +106,8 @@ export class Progress {
     if (this.#lookingSince !== undefined) return Infinity;
     const end = this.#endOfWait(state, limits);
     if (end === Infinity || this.#lookedAt >= this.#seenAt) return end;
-    return Math.min(end, this.#seenAt + EARLY * limits.closeTimeout);
+    const wait = state === "draining" ? limits.barrierTimeout : limits.closeTimeout;
+    return Math.min(end, this.#seenAt + EARLY * wait);
   }
 
   /** When the socket is given up, if nothing is seen until then: never before it was looked for. */
@@ -103,8 +117,10 @@ export class Progress {
     return this.#lookedAt >= end ? end : Infinity;
   }
 
-  #endOfWait(state: EndingState, { closeTimeout, lingerTimeout }: ProgressLimits): number {
+  #endOfWait(state: EndingState, { barrierTimeout, closeTimeout, lingerTimeout }: ProgressLimits): number {
     switch (state) {
+      case "draining":
+        return this.#seenAt + barrierTimeout;
       case "ending":
         // A handler may be waiting for room in the outbox.
         return this.#unsent ? this.#seenAt + closeTimeout : Infinity;

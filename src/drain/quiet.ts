@@ -4,7 +4,17 @@
  * The barrier first: a Ping whose Pong proves that everything the peer put on the wire before it has been read, since
  * frames arrive in order. Then quiet: nothing is partial, queued or in hand, and for a while after the Pong that
  * follows our last reply nothing has come, a while that is never shorter than two round trips.
+ *
+ * The round trip is the shortest time that a Ping of the drain took. A Ping can only be late: it waits behind a
+ * transfer or behind what TCP sends again, and such a wait says nothing of how far the peer is.
  */
+
+/**
+ * How often a round trip that makes the wait longer is measured: where packets are lost, two Pings in a row are late now
+ * and then.
+ */
+const SAMPLES = 3;
+
 export class QuietWatch {
   #idle: boolean;
   #barrier: "none" | "waiting" | "proven" | "unproven" = "none";
@@ -16,7 +26,9 @@ export class QuietWatch {
   #readBefore = 0;
 
   #lastPing = { nonce: 0, at: 0 };
-  #roundTrip = 0;
+  #roundTrip = Infinity;
+  /** How many Pings were measured. */
+  #samples = 0;
   /** The first Ping that was sent since the connection became idle: its Pong follows our last reply. */
   #quietNonce: number | undefined;
   #quietSince: number | undefined;
@@ -90,12 +102,24 @@ export class QuietWatch {
 
   /** A Pong has come; it answers all Pings up to this number. Returns whether another Ping is wanted. */
   pong(nonce: number, now: number, quiet: number): boolean {
-    if (nonce === this.#lastPing.nonce) this.#roundTrip = now - this.#lastPing.at;
+    if (nonce === this.#lastPing.nonce) this.#measure(now - this.#lastPing.at);
     // Idle by now, but not yet when the barrier's Ping went out: its Pong may have crossed our last reply.
     const crossed = this.#barrier === "waiting" && this.#idle && this.#quietNonce === undefined && quiet > 0;
     if (nonce >= this.#barrierNonce) this.prove();
     if (this.#quietNonce !== undefined && nonce >= this.#quietNonce) this.#quietSince ??= now;
-    return crossed && this.#barrier === "proven";
+    return (crossed && this.#barrier === "proven") || this.#isDoubtful(quiet);
+  }
+
+  #measure(roundTrip: number): void {
+    this.#roundTrip = Math.min(this.#roundTrip, roundTrip);
+    this.#samples++;
+  }
+
+  /** Whether few samples make the wait longer: they may have been late. */
+  #isDoubtful(quiet: number): boolean {
+    return (
+      quiet > 0 && this.#quietSince !== undefined && this.#samples < SAMPLES && this.#wait(quiet) > quiet
+    );
   }
 
   /** Nothing is partial, queued or in hand any more. Returns whether another Ping is wanted. */
@@ -126,7 +150,22 @@ export class QuietWatch {
     if (!this.#idle || this.#barrier === "waiting") return Infinity;
     if (quiet === 0) return -Infinity;
     if (this.#quietSince === undefined) return Infinity;
-    return this.#quietSince + Math.max(quiet, 2 * this.#roundTrip);
+    return this.#quietSince + this.#wait(quiet);
+  }
+
+  #wait(quiet: number): number {
+    return this.#samples === 0 ? quiet : Math.max(quiet, 2 * this.#roundTrip);
+  }
+
+  /** The barrier is not waited for any more. */
+  get isPastBarrier(): boolean {
+    return this.#barrier === "proven" || this.#barrier === "unproven";
+  }
+
+  /** The peer owes the Pong that follows our last reply, and we read. */
+  get isAsking(): boolean {
+    const isAsked = this.#quietNonce !== undefined && this.#quietSince === undefined;
+    return isAsked && this.isPastBarrier && this.#readingSince !== undefined;
   }
 
   /** When the barrier has been waited for long enough. */

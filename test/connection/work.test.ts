@@ -349,7 +349,7 @@ describe("a drain with `quiet: 0`", () => {
 describe("a drain", () => {
   test("sets no timer for a message, and asks for quiet in the write of its reply", async () => {
     // Its limits are far off, and the wait for quiet is the nearest of them: what moves with each message.
-    const limits = { quiet: 10_000, patience: 20_000, barrierTimeout: 20_000 };
+    const limits = { quiet: 10_000, patience: 20_000, barrierTimeout: 60_000 };
     const { server, open } = await door(echo);
     const socket = await open();
     void server.shutdown(limits);

@@ -8,15 +8,22 @@ function giveUpAt(progress: Progress, state: EndingState, within: ProgressLimits
   return progress.lookAt(state, within);
 }
 
-const limits = { closeTimeout: 100, lingerTimeout: 10 };
+const limits = { barrierTimeout: 60, closeTimeout: 100, lingerTimeout: 10 };
 
 describe("a peer that shows nothing", () => {
   test("is not given up while nothing is expected of it", () => {
     const progress = new Progress();
     progress.unsent(5);
-    for (const state of ["open", "draining", "forced", "closed"] as const) {
+    for (const state of ["open", "forced", "closed"] as const) {
       expect(giveUpAt(progress, state, limits)).toBe(Infinity);
     }
+  });
+
+  test("has `barrierTimeout` as long as more may come of it", () => {
+    const progress = new Progress();
+    progress.seen(5);
+    expect(progress.lookAt("draining", limits)).toBe(20);
+    expect(giveUpAt(progress, "draining", limits)).toBe(65);
   });
 
   test("is given up while a handler finishes only when bytes wait: the handler may wait for room", () => {
@@ -39,6 +46,17 @@ describe("a peer that shows nothing", () => {
     expect(giveUpAt(progress, "closing", limits)).toBe(130);
     progress.sent(40);
     expect(giveUpAt(progress, "closing", limits)).toBe(140);
+  });
+
+  test("has read nothing when its kernel has acknowledged what it was asked with", () => {
+    const progress = new Progress();
+    progress.looked({ acknowledged: 100, unacknowledged: 0 }, 5);
+    progress.asked(10);
+    expect(progress.lookAt("closing", limits)).toBe(35);
+    progress.looked({ acknowledged: 119, unacknowledged: 0 }, 35);
+    expect(progress.lookAt("closing", limits)).toBe(110);
+    progress.looked({ acknowledged: 119, unacknowledged: 0 }, 110);
+    expect(progress.giveUpAt("closing", limits)).toBe(110);
   });
 });
 
@@ -67,7 +85,7 @@ describe("a peer whose FIN is waited for", () => {
     progress.seen(55);
     expect(giveUpAt(progress, "lingering", limits)).toBe(155);
     // Never less than the time to linger.
-    expect(giveUpAt(progress, "lingering", { closeTimeout: 1, lingerTimeout: 10 })).toBe(60);
+    expect(giveUpAt(progress, "lingering", { ...limits, closeTimeout: 1 })).toBe(60);
   });
 });
 

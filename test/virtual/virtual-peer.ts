@@ -22,8 +22,8 @@ export type ServerFrame =
 
 export interface PeerStep {
   at: number;
-  /** `leave` ends TCP and answers everything that still comes with a reset. */
-  what: "send" | "close" | "malformed" | "fin" | "leave" | "reset";
+  /** `leave` ends TCP and answers everything that still comes with a reset. Who vanishes is not heard of again. */
+  what: "send" | "close" | "malformed" | "fin" | "leave" | "reset" | "vanish";
   /** How long a message stays unfinished between its first and its last fragment. */
   unfinished?: number;
 }
@@ -85,6 +85,7 @@ export class VirtualPeer {
   #closeSent = false;
   #finSent = false;
   #left = false;
+  #vanished = false;
 
   constructor(time: VirtualTime, script: PeerScript, line: Line) {
     this.#time = time;
@@ -116,6 +117,8 @@ export class VirtualPeer {
         return;
       case "reset":
         return this.#reset();
+      case "vanish":
+        this.#vanished = true;
     }
   }
 
@@ -159,14 +162,14 @@ export class VirtualPeer {
   }
 
   #put(frame: PeerFrame): void {
-    if (this.#finSent || this.resetAt !== undefined) return;
+    if (this.#finSent || this.#vanished || this.resetAt !== undefined) return;
     this.#time.after(this.#script.delay, () => this.#line.fromPeer(frame));
   }
 
   /** A frame has left the server's kernel and arrives here after the delay. */
   carry(frame: ServerFrame): void {
     this.#time.after(this.#script.delay, () => {
-      if (this.resetAt !== undefined) return;
+      if (this.#vanished || this.resetAt !== undefined) return;
       if (this.#left) return this.#reset();
       this.#unread.push(frame);
       this.#read();
