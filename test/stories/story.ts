@@ -116,7 +116,9 @@ function randomDrain(random: Random, handler: HandlerPlan): Partial<DrainOptions
     pace: random.pick([Infinity, 5_000, 100]),
   };
   if (random.chance(25)) drain.lastCall = ms(random.pick([50, 200]));
-  if (random.chance(20)) drain.lameDuck = ms(random.pick([30, 100]));
+  // Before the last call, as it must be.
+  if (random.chance(20))
+    drain.lameDuck = Math.min(ms(random.pick([30, 100])), (drain.lastCall ?? Infinity) / 2);
   if (random.chance(20)) drain.code = random.pick([1001, 4000]);
   return drain;
 }
