@@ -105,7 +105,7 @@ function isLetIn({ refused }: ConnectionResult): boolean {
 /** A verdict would be luck: whoever is let in at once proves nothing of those that are not. */
 function nobodyWaited({ hasProcess, stoodStill }: RunFacts): Finding {
   const why = !hasProcess
-    ? "Where its process is not known (`pid`), the drill cannot let it stand still."
+    ? "The drill does not know its process, and cannot let it stand still: give `pid` in the place of `stop`."
     : stoodStill
       ? "It took no connection while it stood still."
       : "It went on while its process stood still: another process serves, or the command is a wrapper.";

@@ -203,7 +203,9 @@ class HttpHost {
         throw new InvalidOptionError(
           "path",
           path,
-          "another one: a server on the same HTTP server has claimed this one already",
+          path === undefined
+            ? "given, since a server on the same HTTP server has none either, and takes all that nobody else has claimed"
+            : "another one: a server on the same HTTP server has claimed this one already",
         );
       }
     }

@@ -22,11 +22,16 @@ export type ListenPlace = Omit<ListenOptions, "signal">;
  */
 export type ListenTarget = number | ListenPlace | { fd: number } | HttpServer | HttpsServer | NetServer;
 
-/** What Node's `net.Server.listen` knows, in any version. */
+/** What Node's `net.Server.listen` knows, in any version, but for its `signal`. */
 const LISTEN_OPTIONS =
-  "port, host, path, fd, backlog, exclusive, ipv6Only, reusePort, readableAll, writableAll, signal".split(
-    ", ",
-  );
+  "port, host, path, fd, backlog, exclusive, ipv6Only, reusePort, readableAll, writableAll".split(", ");
+
+/** What says where, of which Node takes the first that it knows of: whether a value does, and what it must be. */
+const PLACES: Readonly<Record<string, readonly [(value: unknown) => boolean, string]>> = {
+  port: [isPort, "a whole number from 0 to 65 535"],
+  path: [isPath, "a Unix socket's path: a string that is not empty, and has no zero byte but in front"],
+  fd: [isDescriptor, "a descriptor: a whole number from 0"],
+};
 
 /**
  * The listener for a target.
@@ -57,14 +62,14 @@ export function listenerFor(target: ListenTarget, owner: ListenerOwner, path: st
 }
 
 function checkOptions(target: number | ListenPlace | { fd: number }): ListenPlace {
-  const options = optionsOf(target);
-  if (!isPlace(options) || isLive(target as object)) {
+  if (isLive(target)) {
     throw new InvalidOptionError(
       "listen",
       target,
-      "a port from 0 to 65 535, { port, host }, { path }, { fd }, or a server of node:http, https, net or tls",
+      "a server of node:http, https, net or tls; for an app give what app.listen() returns (Express, Koa), app.server (Fastify), app.getHttpServer() (NestJS), or what serve() returns (Hono)",
     );
   }
+  const options = optionsOf(target);
   if (options.signal !== undefined) {
     throw new InvalidOptionError(
       "listen.signal",
@@ -74,20 +79,38 @@ function checkOptions(target: number | ListenPlace | { fd: number }): ListenPlac
   }
   // A misspelt `host` would listen on every address.
   refuseUnknown("listen.", options, LISTEN_OPTIONS);
+  checkPlace(options, target);
   if (options.path !== undefined) checkLength(options.path);
   return options;
 }
 
 /** Without what is undefined: Node takes any free port for `port: undefined`, also beside a path. */
-function optionsOf(target: number | ListenPlace | { fd: number }): ListenOptions & { fd?: number } {
-  if (typeof target === "number") return { port: target };
+function optionsOf(target: number | ListenPlace | { fd: number }): ListenOptions {
+  if (isPort(target)) return { port: target as number };
   return typeof target === "object" && target !== null ? record("listen", target) : {};
 }
 
-/** Whether options say one place and no other: Node takes the first that it knows of. */
-function isPlace({ port, path, fd }: ListenOptions & { fd?: number }): boolean {
-  const given = [port, path, fd].filter((place) => place !== undefined);
-  return given.length === 1 && (isPort(port) || isPath(path) || isDescriptor(fd));
+/** One place, and no other. */
+function checkPlace(options: ListenOptions, target: unknown): void {
+  const given = Object.entries(options).filter(([name]) => Object.hasOwn(PLACES, name));
+  const [first, second] = given;
+  if (first === undefined) {
+    throw new InvalidOptionError(
+      "listen",
+      target,
+      "a port from 0 to 65 535, { port, host }, { path }, { fd }, or a server of node:http, https, net or tls",
+    );
+  }
+  const [name, value] = first;
+  if (second !== undefined) {
+    throw new InvalidOptionError(
+      `listen.${second[0]}`,
+      second[1],
+      `left out beside ${name}, which is another place`,
+    );
+  }
+  const [fits, allowed] = PLACES[name]!;
+  if (!fits(value)) throw new InvalidOptionError(`listen.${name}`, value, allowed);
 }
 
 function isPort(value: unknown): boolean {
@@ -113,8 +136,12 @@ function checkLength(path: string): void {
   );
 }
 
-/** Whether an object acts instead of only saying where: a server of another kind, or of another realm's `node:net`. */
-function isLive(target: object): boolean {
-  const { listen, on, close, stop } = target as Record<string, unknown>;
+/**
+ * Whether something acts instead of only saying where: a framework's app, which may be a function, a server of another
+ * kind, or of another realm's `node:net`.
+ */
+function isLive(target: unknown): boolean {
+  if (typeof target === "function") return true;
+  const { listen, on, close, stop } = (target ?? {}) as Record<string, unknown>;
   return [listen, on, close, stop].some((member) => typeof member === "function");
 }

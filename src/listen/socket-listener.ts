@@ -131,10 +131,10 @@ export class SocketListener implements Listener {
     } catch (error) {
       const { fd } = options as { fd?: number };
       if (fd === undefined) throw error;
-      // Node says only EINVAL.
-      throw new InvalidOptionError("fd", fd, "the descriptor of a bound TCP or Unix socket", {
-        cause: error,
-      });
+      // Node says only EINVAL, or EEXIST for one that its loop watches already.
+      const isTaken = (error as NodeJS.ErrnoException).code === "EEXIST";
+      const allowed = `the descriptor of a bound TCP or Unix socket${isTaken ? " that nothing else in this process uses" : ""}`;
+      throw new InvalidOptionError("listen.fd", fd, allowed, { cause: error });
     }
     if (!this.#server.listening) throw new ServerStateError("It was closed before it listened.");
     // From here on an error is one of accepting, such as EMFILE: it must not end the process.

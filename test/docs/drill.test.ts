@@ -79,7 +79,8 @@ describe("every command line", () => {
   });
 
   it.each(lines.filter((line) => line.includes("examples/")))("passes: %s", async (line) => {
-    const { exit, stderr } = await runNode(["dist/cli/main.js", "drill", ...words(line)]);
+    const { exit, stdout, stderr } = await runNode(["dist/cli/main.js", "drill", ...words(line)]);
     expect({ exit, stderr }).toEqual({ exit: 0, stderr: "" });
+    expect(stdout, "a remark that a reader would have to look up").not.toContain("effects file");
   });
 });

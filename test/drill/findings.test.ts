@@ -160,7 +160,7 @@ describe("clients that waited in the accept queue", () => {
     ],
     [
       { hasProcess: false, exit: undefined },
-      "Where its process is not known (`pid`), the drill cannot let it stand still.",
+      "The drill does not know its process, and cannot let it stand still: give `pid` in the place of `stop`.",
     ],
   ])("are none, and nothing is proved, with %o", (given, why) => {
     const { failures, remarks } = told({ profile, conversations: [conversation()], ...given });

@@ -14,6 +14,7 @@ import { createServer, InvalidOptionError, LastcallError, ServerStateError } fro
 import { selfSignedCertificate } from "../tools/certificate.js";
 import { hasOpenssl } from "../tools/debian.js";
 import { openRaw } from "../tools/raw-client.js";
+import { runNode } from "../tools/run-process.js";
 import { eventually, gate } from "../tools/serve.js";
 import { echo, httpServer, listenersOf, listening, LOCAL } from "./hosts.js";
 
@@ -87,8 +88,8 @@ describe("a file descriptor that is no listening socket", () => {
     closeSync(file);
     expect(error).toBeInstanceOf(InvalidOptionError);
     expect(error).toMatchObject({
-      option: "fd",
-      message: `fd must be the descriptor of a bound TCP or Unix socket; it was ${fd}.`,
+      option: "listen.fd",
+      message: `listen.fd must be the descriptor of a bound TCP or Unix socket; it was ${fd}.`,
       cause: { code: "EINVAL", syscall: "listen" },
     });
     expect(server.state).toBe("idle");
@@ -96,6 +97,24 @@ describe("a file descriptor that is no listening socket", () => {
     const { port } = await server.listen(LOCAL);
     await openRaw(port);
   });
+});
+
+test("a file descriptor that is in use in the process already is refused, and the message says so", async () => {
+  // In a process of its own: Node leaves a handle behind that it has made and could not use.
+  const program = `
+    import { once } from "node:events";
+    import { createServer as createNetServer } from "node:net";
+    import { createServer } from "lastcall";
+    const theirs = createNetServer().listen(0, "127.0.0.1");
+    await once(theirs, "listening");
+    await createServer(() => {}).listen({ fd: theirs._handle.fd }).catch(({ message }) => console.log(message));
+    console.log(theirs.listening);
+    theirs.close();`;
+  const { exit, stdout } = await runNode(["--input-type=module", "-e", program]);
+  expect(exit).toBe(0);
+  expect(stdout).toMatch(
+    /^listen\.fd must be the descriptor of a bound TCP or Unix socket that nothing else in this process uses; it was \d+\.\ntrue\n$/,
+  );
 });
 
 describe("a path that is taken", () => {

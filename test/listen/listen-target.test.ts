@@ -6,6 +6,10 @@ import { createServer as createNetServer, Server as NetServer } from "node:net";
 import { join } from "node:path";
 import { createServer as createTlsServer } from "node:tls";
 import { runInNewContext } from "node:vm";
+import express from "express";
+import fastify from "fastify";
+import { Hono } from "hono";
+import Koa from "koa";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { HttpHostListener } from "../../src/listen/http-host.js";
 import { listenerFor, type ListenTarget } from "../../src/listen/listen-target.js";
@@ -65,35 +69,72 @@ describe("what listen() takes", () => {
     }
   });
 
+  test.for([-1, 65_536, 1.5, NaN, "8080", undefined, null, {}, { host: "127.0.0.1" }, [8080]])(
+    "is not %j, and says so at once",
+    (target) => {
+      expect(() => listener(target)).toThrow(
+        expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen" }) as Error,
+      );
+    },
+  );
+
   test.for([
-    -1,
-    65_536,
-    1.5,
-    NaN,
-    "8080",
-    {},
-    { port: "8080" },
-    { port: 65_536 },
-    { path: "" },
-    { path: 7 },
-    { port: -1, path: "/tmp/socket" },
-    { fd: -1 },
-    { fd: 1.5 },
-    { host: "127.0.0.1" },
-    { port: 0, path: "/tmp/socket" },
-    { port: 0, fd: 3 },
-    { path: "/tmp/socket", fd: 3 },
-    { path: "/tmp/so\0cket" },
-    [8080],
-  ])("is not %j, and says so at once", (target) => {
+    [{ port: "8080" }, 'listen.port must be a whole number from 0 to 65 535; it was "8080".'],
+    [{ port: -1 }, "listen.port must be a whole number from 0 to 65 535; it was -1."],
+    [{ port: 65_536 }, "listen.port must be a whole number from 0 to 65 535; it was 65536."],
+    [{ path: "" }, "listen.path must be a Unix socket's path: a string that is not empty"],
+    [{ path: 7 }, "listen.path must be a Unix socket's path"],
+    [{ path: "/tmp/so\0cket" }, "and has no zero byte but in front"],
+    [{ fd: -1 }, "listen.fd must be a descriptor: a whole number from 0; it was -1."],
+    [{ fd: 1.5 }, "listen.fd must be a descriptor"],
+  ] as const)("has no place with such a value as %j has, and the message names it", ([target, message]) => {
     expect(() => listener(target)).toThrow(
-      expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen" }) as Error,
+      expect.objectContaining({
+        code: "LASTCALL_INVALID_OPTION",
+        option: `listen.${Object.keys(target)[0]}`,
+        message: expect.stringContaining(message) as string,
+      }) as Error,
     );
   });
 
-  test("is not options of which one is misspelt: who asked for `hots` would listen on every address", () => {
-    expect(() => listener({ port: 0, hots: "127.0.0.1" })).toThrow(
-      expect.objectContaining({ code: "LASTCALL_INVALID_OPTION", option: "listen.hots" }) as Error,
+  test.for([
+    [
+      { port: 0, path: "/tmp/socket" },
+      'listen.path must be left out beside port, which is another place; it was "/tmp/socket".',
+    ],
+    [{ port: -1, path: "/tmp/socket" }, "listen.path must be left out beside port"],
+    [{ port: 0, fd: 3 }, "listen.fd must be left out beside port"],
+    [{ path: "/tmp/socket", fd: 3 }, "listen.fd must be left out beside path"],
+  ] as const)("is not two places, as in %j, and the message names both", ([target, message]) => {
+    expect(() => listener(target)).toThrow(message);
+  });
+
+  test.for([
+    // Who asked for it would listen on every address.
+    [{ port: 0, hots: "127.0.0.1" }, "listen.hots", "(did you mean host?)"],
+    [{ prot: 0 }, "listen.prot", "(did you mean port?)"],
+    [{ host: "127.0.0.1", prot: 0 }, "listen.prot", "there are: port, host, path, fd,"],
+  ] as const)("is not %j, of which one is misspelt, and says what was meant", ([target, option, hint]) => {
+    expect(() => listener(target)).toThrow(
+      expect.objectContaining({
+        code: "LASTCALL_INVALID_OPTION",
+        option,
+        message: expect.stringContaining(hint) as string,
+      }) as Error,
+    );
+  });
+
+  test.for([
+    ["Express", express(), /what app\.listen\(\) returns \(Express, Koa\).*; it was a function\./],
+    ["Koa", new Koa(), /what app\.listen\(\) returns \(Express, Koa\)/],
+    ["Fastify", fastify(), /app\.server \(Fastify\)/],
+    ["Hono", new Hono(), /what serve\(\) returns \(Hono\)/],
+  ] as const)("is not an app of %s, and says what of it is", ([, app, message]) => {
+    expect(() => listener(app)).toThrow(
+      expect.objectContaining({
+        option: "listen",
+        message: expect.stringMatching(message) as string,
+      }) as Error,
     );
   });
 
@@ -158,7 +199,7 @@ describe("what listen() takes", () => {
     const fd = openSync(join(scratch(), "file"), "w");
     onTestFinished(() => closeSync(fd));
     const made = listener({ fd });
-    await expect(made.open()).rejects.toMatchObject({ code: "LASTCALL_INVALID_OPTION", option: "fd" });
+    await expect(made.open()).rejects.toMatchObject({ code: "LASTCALL_INVALID_OPTION", option: "listen.fd" });
     await made.destroy();
   });
 });

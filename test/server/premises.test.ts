@@ -173,7 +173,7 @@ describe("where a server stands", () => {
   test("is idle again when it could not listen, so that it can be tried again", async () => {
     const { premises } = scene();
     await expect(premises.listen({ host: "127.0.0.1", port: -1 })).rejects.toMatchObject({
-      option: "listen",
+      option: "listen.port",
     });
     expect(premises.hasDoor).toBe(false);
     const taken = createNetServer().listen(0, "127.0.0.1");

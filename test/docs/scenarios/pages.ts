@@ -177,7 +177,7 @@ await server.shutdown();
 if (!/^Clean shutdown/.test(logged.join())) throw new Error(logged.join());`,
   },
   {
-    marker: 'subscribe("lastcall:drain", ({',
+    marker: "console.log(`draining ${connections}",
     before: `${server}
 const logged = [];
 const console = { log: (line) => logged.push(line) };`,

@@ -9,14 +9,19 @@ assert.equal(await client.closed, 1000);
 assert.ok(performance.now() - began < 900, "its Close was read");
 assert.equal(client.messages.at(-1), "goodbye");`;
 
-/** The function that two snippets of streams need, as the first of them shows it. */
+/** What the other snippets of streams need of the first one. */
 const streamPrices = blocksIn("js")
-  .map(({ code }) => /function streamPrices[^]*?\n}\n/.exec(code)?.[0] ?? "")
+  .map(({ code }) => /const viewers =[^]*?(?=\nconst app)/.exec(code)?.[0] ?? "")
   .join("");
 
-/** Reads a stream of events to its end, with SIGTERM behind the first, and then one more on the same connection. */
+/**
+ * Reads a stream of events to its end, with SIGTERM behind the first, and then one more on the same connection. Ten
+ * others look on: Node would warn of eleven listeners.
+ */
 const readPrices = `async function readPrices(port) {
-  const response = await fetch(\`http://127.0.0.1:\${port}/prices\`);
+  const read = () => fetch(\`http://127.0.0.1:\${port}/prices\`);
+  const others = await Promise.all(Array.from({ length: 10 }, read));
+  const response = await read();
   let text = "";
   source.emit("price", 1);
   for await (const chunk of response.body.pipeThrough(new TextDecoderStream())) {
@@ -24,10 +29,14 @@ const readPrices = `async function readPrices(port) {
     if (!text.includes("data: 2")) source.emit("price", 2);
     else process.kill(process.pid, "SIGTERM");
   }
-  const again = await fetch(\`http://127.0.0.1:\${port}/prices\`).then((late) => late.text());
-  return [response.headers.get("content-type"), text, again, source.listenerCount("price")];
+  const again = await read().then((late) => late.text());
+  for (const other of others) assert.equal(await other.text(), text);
+  return [response.headers.get("content-type"), text, again, viewers.size];
 }
 const expected = ["text/event-stream", "data: 1\\n\\ndata: 2\\n\\nretry: 1000\\n\\n", "retry: 1000\\n\\n", 0];`;
+
+/** A server of WebSockets beside streams of events, which goes down with them. */
+const besideStreams = `const server = createServer({ path: "/chat" }, async (connection) => { for await (const _ of connection); });`;
 
 export const recipes: readonly Scenario[] = [
   {
@@ -338,11 +347,64 @@ const app = fastify();`,
     after: `await app.listen({ port: 0, host: "127.0.0.1" });
 const { port } = app.server.address();
 ${readPrices}
-const server = createServer({ path: "/chat" }, async (connection) => { for await (const _ of connection); });
+${besideStreams}
 const [seen, report] = await Promise.all([readPrices(port), server.run({ listen: app.server, signals })]);
 assert.deepEqual(seen, expected);
 assert.deepEqual([report.outcome, report.requests.cut], ["clean", 0]);
 await app.close();`,
+  },
+  {
+    marker: "context.respond = false",
+    before: `import { EventEmitter, once } from "node:events";
+import Koa from "koa";
+import { terminationSignals } from "lastcall/process";
+${lastcall}
+const source = new EventEmitter();
+const signals = terminationSignals();
+${streamPrices}
+const app = new Koa();`,
+    after: `const http = app.listen(0, "127.0.0.1");
+await once(http, "listening");
+const { port } = http.address();
+${readPrices}
+${besideStreams}
+const [seen, report] = await Promise.all([readPrices(port), server.run({ listen: http, signals })]);
+assert.deepEqual(seen, expected);
+assert.deepEqual([report.outcome, report.requests.cut], ["clean", 0]);`,
+  },
+  {
+    marker: "streamSSE(context",
+    before: `import { once } from "node:events";
+import { serve } from "@hono/node-server";
+import { Hono } from "hono";
+import { streamSSE } from "hono/streaming";
+import { terminationSignals } from "lastcall/process";
+${lastcall}
+const signals = terminationSignals();
+const newestPrice = () => "7";
+const app = new Hono();`,
+    after: `const http = serve({ fetch: app.fetch, port: 0, hostname: "127.0.0.1" });
+await once(http, "listening");
+const url = \`http://127.0.0.1:\${http.address().port}/prices\`;
+${besideStreams}
+const down = server.run({ listen: http, signals });
+const streams = await Promise.all(Array.from({ length: 11 }, () => fetch(url)));
+process.kill(process.pid, "SIGTERM");
+for (const stream of streams) assert.equal(await stream.text(), "data: 7\\n\\nretry: 1000\\n\\n");
+const report = await down;
+assert.deepEqual([report.outcome, report.requests], ["clean", { answered: 11, left: 0, cut: 0 }]);`,
+  },
+  {
+    marker: 'event === "door closed") over.abort()',
+    before: lastcall,
+    after: `${besideStreams}
+${listen}
+const down = server.shutdown({ lameDuck: 200 });
+const client = await drive.connect(port, { path: "/chat" });
+assert.equal(over.signal.aborted, false, "somebody was let in, and a stream would be served");
+await down;
+assert.equal(over.signal.aborted, true);
+assert.equal(await client.closed, 1012);`,
   },
   {
     marker: "const reload = new WebSocketServer",
