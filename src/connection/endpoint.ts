@@ -481,7 +481,9 @@ export class Endpoint<Taker extends Consumer = Consumer>
   }
 
   #updateIdle(): void {
-    this.#ending?.setIdle(this.#isIdle());
+    // Each message comes by here, and only what ends wants to know.
+    if (this.#ending === undefined) return;
+    this.#ending.setIdle(this.#isIdle());
     if (this.#awaitsConsumer) this.consumer.onAwaited?.();
   }
 

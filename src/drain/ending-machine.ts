@@ -259,7 +259,8 @@ export class EndingMachine {
 
   /** The connection's quiet is only of interest until the cut. */
   #ping(): void {
-    if (this.#state === "draining") this.#do({ type: "ping" });
+    if (this.#state !== "draining") return;
+    this.#do({ type: "ping" });
   }
 
   #takePong(nonce: number, now: number): void {

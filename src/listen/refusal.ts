@@ -49,7 +49,8 @@ export class Refusals {
    */
   refuse(socket: Duplex, { status, message, headers = {} }: Refusal, request?: RequestHead): void {
     // Its 'close' follows. Also of one that is gone already: its error may still be on the way to 'error'.
-    socket.on("error", ignoreError);
+    // Once: whoever sends on what is no HTTP is refused with each chunk.
+    if (!socket.listeners("error").includes(ignoreError)) socket.on("error", ignoreError);
     if (socket.destroyed || socket.writableEnded) return;
     upgradeEvents.publish(() => {
       const { remoteAddress = "" } = socket as Partial<Socket>;
