@@ -177,7 +177,7 @@ export class EndingMachine {
         if (event.options !== undefined) this.#options = event.options;
         return this.#startDraining(now);
       case "idle":
-        if (this.#watch.becomeIdle(now, this.#options.quiet)) this.#ping();
+        this.#pingIf(this.#watch.becomeIdle(now, this.#options.quiet));
         this.#cutWhenQuiet(now);
         return this.#closeWhenGivenUp(now);
       case "busy":
@@ -258,16 +258,15 @@ export class EndingMachine {
   }
 
   /** The connection's quiet is only of interest until the cut. */
-  #ping(): void {
-    if (this.#state !== "draining") return;
-    this.#do({ type: "ping" });
+  #pingIf(isWanted: boolean): void {
+    if (isWanted && this.#state === "draining") this.#do({ type: "ping" });
   }
 
   #takePong(nonce: number, now: number): void {
     if (nonce <= this.#lastPong) return; // repeated or overtaken: no sign of anything
     this.#lastPong = nonce;
     this.#progress.seen(now);
-    if (this.#watch.pong(nonce, now, this.#options.quiet)) this.#ping();
+    this.#pingIf(this.#watch.pong(nonce, now, this.#options.quiet));
     this.#cutWhenQuiet(now);
   }
 
