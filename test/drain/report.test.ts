@@ -220,4 +220,31 @@ describe("the prose", () => {
     expect(lines(2)).toBe("  and 2 more connections");
     expect(lines(0)).toContain("did not confirm");
   });
+
+  it("of messages handed back says so in its first words", () => {
+    expect(prose([{}], { served: 1, handedBack: 2 })[0]).toBe(
+      "Shutdown in 0.44 s, with messages handed back: 1 message served on 1 connection.",
+    );
+  });
+
+  it("tells of plain requests, which of them were cut, and of clients that could not be let in", () => {
+    const cut = Array.from({ length: MAX_TROUBLED + 1 }, (_, index) => ({
+      method: index === 0 ? "" : "GET",
+      path: index === 0 ? "" : `/${index}`,
+      remoteAddress: index === 1 ? "" : "192.0.2.7",
+    }));
+    const told = new ReportLedger().close(startedAt, 440, { answered: 3, left: 1, cut, neverAccepted: 1 });
+    const lines = String(told).split("\n");
+    expect(lines.slice(0, 4)).toEqual([
+      "Forced shutdown after 0.44 s: 0 messages served on 0 connections.",
+      "Plain HTTP requests: 3 answered, 1 left by the client, 101 cut.",
+      "  a request that had begun before listen() from 192.0.2.7: its answer was cut",
+      "  GET /1: its answer was cut",
+    ]);
+    expect(lines.slice(-2)).toEqual([
+      "  and 1 more request",
+      "1 client came and could not be let in any more.",
+    ]);
+    expect([told.outcome, told.cutRequests.length]).toEqual(["forced", MAX_TROUBLED]);
+  });
 });
