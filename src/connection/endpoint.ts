@@ -377,7 +377,9 @@ export class Endpoint<Taker extends Consumer = Consumer>
     );
   }
 
-  onSocketClosed(error: Error | undefined): void {
+  onSocketClosed(error: NodeJS.ErrnoException | undefined): void {
+    // The kernel was to take bytes from memory that is not there any more.
+    if (error?.code === "EFAULT") this.onBytesGone();
     const lostBytes = this.#madeLooks?.lostBytes ?? 0;
     const unsentBytes = this.bufferedAmount + lostBytes;
     this.#account.socketClosed(unsentBytes, this.#inbox.isFull || this.#paused);

@@ -1,7 +1,9 @@
 /** The server: the public interface, and the face of the premises that runs a handler for each connection. */
 import { Server as NetServer, type AddressInfo } from "node:net";
+import { isPromise } from "node:util/types";
 import { isAbortOf } from "../base/abort.js";
 import { checkFunction, knownOptions, record, refuseUnknown } from "../base/checks.js";
+import { mayBeIgnored } from "../base/deferred.js";
 import { InvalidOptionError, ServerStateError } from "../base/errors.js";
 import { bytesOf } from "../connection/bytes.js";
 import type { Guest } from "../connection/connection.js";
@@ -237,7 +239,7 @@ class LastcallServer<Principal>
     let taken = 0;
     for (const endpoint of this.#premises.connections) {
       // Who is on its way out is none of "all": not reaching it is no drop.
-      if (!endpoint.isOpen || (where !== undefined && !where(endpoint.consumer.connection))) continue;
+      if (!endpoint.isOpen || !isMeant(where, endpoint.consumer.connection)) continue;
       if (endpoint.sendEncoded(message)) taken++;
     }
     return taken;
@@ -284,6 +286,14 @@ function tooManyArguments(second: unknown): InvalidOptionError {
   const allowed =
     "left out: a host goes into { port, host }, and listen() returns a promise instead of calling back";
   return new InvalidOptionError("The second argument of listen()", second, allowed);
+}
+
+/** Whether a filter lets a connection through. A promise would let through whom it has not decided about. */
+function isMeant<Chosen>(where: ((connection: Chosen) => boolean) | undefined, connection: Chosen): boolean {
+  const isChosen: unknown = where === undefined || where(connection);
+  if (!isPromise(isChosen)) return Boolean(isChosen);
+  void mayBeIgnored(isChosen);
+  throw new InvalidOptionError("where", where, "a function that decides at once; it returned a promise");
 }
 
 function checkSignals(given: StopSignals): StopSignals {

@@ -7,6 +7,8 @@ import { heldCompression } from "./held-deflate.js";
 import { framesTo, loneHandler, rest, written } from "./lone-endpoint.js";
 import { loneOutbox } from "./lone-outbox.js";
 import { pair } from "./pair.js";
+import { openRaw } from "../tools/raw-client.js";
+import { eventually, serve } from "../tools/serve.js";
 
 const LARGE = 9_000;
 const HEADER = 4;
@@ -21,8 +23,8 @@ interface Resizable extends ArrayBuffer {
   resize(length: number): void;
 }
 
-function resizable(length: number): Resizable {
-  const options = { maxByteLength: 2 * LARGE };
+function resizable(length: number, maxByteLength = 2 * LARGE): Resizable {
+  const options = { maxByteLength };
   return new (ArrayBuffer as unknown as new (length: number, options: object) => Resizable)(length, options);
 }
 
@@ -180,4 +182,26 @@ test("a message of 8 KiB and less is its sender's again at once", async () => {
     [`binary ${"00".repeat(8 * 1024)}`],
     false,
   ]);
+});
+
+test("memory that is gone when the kernel is to read it is told as such, and not as a fault of the socket", async () => {
+  const { server, port, errors } = await serve(async (connection) => {
+    for await (const _ of connection) {
+      const memory = resizable(12_000_000, 13_000_000);
+      connection.send(new Uint8Array(memory));
+      // The kernel has a part of it by now, and its client reads nothing.
+      await eventually(() => connection.bufferedAmount > 0);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      memory.resize(1_000);
+    }
+  });
+  const client = await openRaw(port);
+  client.send("x");
+  client.socket.pause();
+  const [connection] = server.connections;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  client.socket.resume();
+  expect((await connection!.closed).cause).toBe("failed");
+  expect(errors).toMatchObject([{ code: "LASTCALL_BYTES_GONE" }]);
+  client.destroy();
 });

@@ -21,6 +21,18 @@ describe("the bytes of a message", () => {
     expect(bytesOf(bytes)).toBe(bytes);
   });
 
+  test.for([
+    ["an ArrayBuffer", (taken: ArrayBuffer) => taken],
+    ["a Buffer", (taken: ArrayBuffer) => Buffer.from(taken)],
+    ["a DataView", (taken: ArrayBuffer) => new DataView(taken)],
+  ] as const)("of %s that has been transferred are refused, and it is said why", ([, viewOf]) => {
+    const taken = new ArrayBuffer(8);
+    const data = viewOf(taken);
+    structuredClone(taken, { transfer: [taken] });
+    expect(() => bytesOf(data)).toThrow(/^A message must be bytes that have not been transferred elsewhere/);
+    expect(bytesOf(new Uint8Array(0))).toHaveLength(0);
+  });
+
   test.for(["ArrayBuffer", "SharedArrayBuffer", "Uint8Array", "DataView"])(
     "can be had of %s of another realm",
     (name) => {

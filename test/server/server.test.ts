@@ -45,6 +45,9 @@ describe("a broadcast", () => {
     });
     const sockets = [await open(), await open(), await open()];
     seen[2]!.close();
+    expect(() => server.broadcast("to none", { where: (async () => false) as never })).toThrow(
+      /^where must be a function that decides at once; it returned a promise/,
+    );
     expect(server.broadcast("to all")).toBe(2);
     expect(server.broadcast(new Uint8Array([1]), { where: ({ id }) => id === seen[1]!.id })).toBe(1);
     await rest();
