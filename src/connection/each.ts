@@ -137,7 +137,7 @@ class Worker<Principal> {
     try {
       if (reply !== undefined) this.#service.connection.send(reply);
     } catch (error) {
-      return this.#fail(error);
+      return this.#fail(error instanceof InvalidOptionError ? noReply(reply) : error);
     }
     if (this.#service.wantsWorker) return this.ask();
     this.finish();
@@ -145,6 +145,12 @@ class Worker<Principal> {
   };
 
   readonly #fail = (error: unknown): void => this.#service.fail(error);
+}
+
+/** Whoever returned it has not called `send`, and would look for that in vain. */
+function noReply(returned: unknown): InvalidOptionError {
+  const allowed = "a string or bytes, or undefined, which sends nothing";
+  return new InvalidOptionError("What the function of each() returns", returned, allowed);
 }
 
 /** Whether `await` would wait for it: some clients for remote calls return functions that have a `then`. */

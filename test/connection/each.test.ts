@@ -24,6 +24,22 @@ describe("a function for each message", () => {
     expect(tally.served).toBe(6);
   });
 
+  test.for<[unknown, string]>([
+    [null, "null"],
+    [5, "5"],
+    [{}, "an object (Object)"],
+  ])("that returns %o fails by what it returned, and is told what sends nothing", async ([reply, named]) => {
+    const { peer, errors } = loneHandler(each(() => reply as string));
+    peer.send("one");
+    await rest();
+    expect(errors).toMatchObject([
+      {
+        option: "What the function of each() returns",
+        message: `What the function of each() returns must be a string or bytes, or undefined, which sends nothing; it was ${named}.`,
+      },
+    ]);
+  });
+
   test("has one message in hand at a time, in order, unless it is allowed more", async () => {
     for (const concurrency of [1, 3]) {
       const gates = [gate(), gate(), gate(), gate(), gate()];

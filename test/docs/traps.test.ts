@@ -4,7 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { Connection, DrainReport, Message } from "../../src/index.js";
 import { openRaw } from "../tools/raw-client.js";
 import { eventually, serve } from "../tools/serve.js";
-import { ms, work } from "../tools/timing.js";
+import { atLeast, ms, work } from "../tools/timing.js";
 
 test("a next() that lost a race has taken its message, which counts as served when the next is asked for", async () => {
   const seen: unknown[] = [];
@@ -58,6 +58,35 @@ test("Readable.from() reads ahead: after the last call as many are started as it
   const ahead = await stoppedInTheFirst((connection) => Readable.from(connection, { highWaterMark: 4 }));
   expect(ahead.started).toEqual(["1", "2", "3", "4", "5"]);
   expect(ahead.report.messages).toMatchObject({ handedBack: 1 });
+});
+
+test("a handler that waits for `signal` alone waits for itself in a drain; one that waits for `closed` does not", async () => {
+  const deadline = ms(1_500);
+  const aborted = ({ signal }: Connection<undefined>): Promise<unknown> =>
+    new Promise((resolve) => signal.addEventListener("abort", resolve));
+  for (const [waits, outcome, code] of [
+    [aborted, "forced", undefined],
+    [({ closed }: Connection<undefined>) => closed, "clean", 1012],
+  ] as const) {
+    const { server, port } = await serve(waits);
+    const client = await openRaw(port);
+    const report = await server.shutdown({ deadline });
+    await client.closed();
+    expect([report.outcome, client.close?.code]).toEqual([outcome, code]);
+    expect(report.duration >= atLeast(1_500)).toBe(outcome === "forced");
+  }
+});
+
+test("a message that nobody reads makes the end of a handler that waits for `draining` partial", async () => {
+  const { server, port } = await serve(async ({ draining }) => {
+    await new Promise((resolve) => draining.addEventListener("abort", resolve));
+  });
+  const client = await openRaw(port);
+  client.send("what nobody wants");
+  client.ping();
+  await client.until(() => client.log.includes("pong"));
+  const report = await server.shutdown();
+  expect(report).toMatchObject({ outcome: "partial", messages: { handedBack: 1 } });
 });
 
 test("what onError throws is a warning: it neither ends the process nor fails another handler", async () => {

@@ -189,7 +189,7 @@ class ClientMakers {
   #plans(pipelined: boolean): RequestPlan[] {
     const random = this.#random;
     const count = pipelined ? 2 + random.below(4) : 1 + (random.chance(40) ? random.below(4) : 0);
-    const plans = Array.from({ length: count }, (_, index) => this.#plain(pipelined && index > 0));
+    const plans = Array.from({ length: count }, (_, index) => this.#plain(index > 0));
     // What is not HTTP any more comes last. What another stack answers before its turn is not ours to put in order.
     const mayUpgrade = !pipelined || !this.#app.claims.includes("upgrade");
     if (mayUpgrade && random.chance(pipelined ? 30 : 50)) plans[count - 1] = this.#upgrade();
@@ -200,7 +200,8 @@ class ClientMakers {
   #plain(isBehind: boolean): RequestPlan {
     const random = this.#random;
     const any = random.pick(["get", "get", "get", "post", "continue", "expectation"] as const);
-    // Node writes the 100 of a request that waits for its turn behind the head of its answer, and what it answers all by
+    // Node writes the 100 of a request that waits for its turn behind the head of its answer (it may wait, for an answer that
+    // its client has read already, when the loop stood still), and what it answers all by
     // itself is nobody's.
     const isNodes = any === "expectation" && !this.#app.claims.includes("checkExpectation");
     const what = isNodes || (isBehind && any === "continue") ? "post" : any;

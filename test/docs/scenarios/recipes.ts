@@ -148,6 +148,30 @@ assert.equal(report.outcome, "clean");
 assert.equal(source.listenerCount("news"), 0);`,
   },
   {
+    marker: "const discard = async",
+    before: `${lastcall}
+import { EventEmitter, once } from "node:events";
+const source = new EventEmitter();`,
+    after: `${listen}
+const open = async () => {
+  const [client] = await Promise.all([drive.connect(port), once(source, "newListener")]);
+  client.socket.send("what nobody wants");
+  source.emit("tick", "tick");
+  await client.received(1);
+  return client;
+};
+const leaver = await open();
+const began = performance.now();
+leaver.socket.close(1000);
+assert.equal(await leaver.closed, 1000);
+const stayer = await open();
+const report = await server.shutdown();
+assert.ok(performance.now() - began < 3_000, "nothing waits for what nobody reads");
+assert.equal(await stayer.closed, 1012);
+assert.equal(report.outcome, "clean");
+assert.equal(source.listenerCount("tick"), 0);`,
+  },
+  {
     marker: "the shop closes at ten",
     before: `${lastcall}
 const server = createServer({ protocols: ["news"] }, async (connection) => { for await (const _ of connection); });
@@ -194,12 +218,24 @@ assert.deepEqual(await stored, ["stored: one"]);`,
   },
   {
     marker: "await connection.flushed()",
-    before: `${lastcall}\nasync function* read(name) { yield name; yield "end"; }`,
+    before: `let done = () => {};
+async function* read(name) {
+  yield name;
+  if (name !== "book") await new Promise((resolve) => (done = resolve));
+  yield "end";
+}`,
     after: `${listen}
 const client = await drive.connect(port);
 client.socket.send("book");
 assert.deepEqual(await client.received(2), ["book", "end"]);
-await server.shutdown();`,
+client.socket.send("one that it leaves in the middle of");
+await client.received(3);
+const [connection] = server.connections;
+client.socket.terminate();
+while (!connection.signal.aborted) await drive.work("a while");
+process.once("warning", (warning) => assert.fail(warning));
+done();
+assert.equal((await server.shutdown()).connections.forced, 0);`,
   },
   {
     marker: "Promise<User> => findUser",
