@@ -461,11 +461,11 @@ export class EndingMachine {
 
   /**
    * A peer that has been gone for so long, and for which nothing is in hand, does not keep its socket for a handler. (The
-   * answer to its Close has a limit of its own.)
+   * answer to its Close, or to a broken stream, has a limit of its own.)
    */
   #closeWhenGivenUp(now: number): void {
-    if (this.#gaveUp && this.#peerStatus === undefined && this.#watch.isIdle && this.#canClose)
-      this.#close(now);
+    const isAnswered = this.#peerStatus !== undefined || this.#broken;
+    if (this.#gaveUp && !isAnswered && this.#watch.isIdle && this.#canClose) this.#close(now);
   }
 
   // The end of patience

@@ -284,6 +284,18 @@ describe("a peer that is gone", () => {
     expect(driver.machine.awaitsHandler).toBe(false);
   });
 
+  it("is answered within closeReplyTimeout, and no sooner, when it had closed or broken the stream", () => {
+    for (const event of ["peer-close", "violation"] as const) {
+      const driver = new Driver({ closeReplyTimeout: 5_000, goneTimeout: 1_000 });
+      driver.at(0, event);
+      driver.at(10, "peer-end");
+      expect(driver.at(1_010, "tick")).not.toContain("close 1000");
+      expect(driver.state).toBe("ending");
+      driver.at(5_000, "tick");
+      expect(driver.state).toBe("lingering");
+    }
+  });
+
   it("is given up as well when our Close for a broken stream came before it left", () => {
     const driver = new Driver({ closeReplyTimeout: 10, goneTimeout: 500 });
     driver.at(100, "violation");
