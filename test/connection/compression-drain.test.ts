@@ -144,10 +144,10 @@ test("a peer is not blamed for replies that wait for our own compression", async
     { compression: true },
   );
   const large = Array.from({ length: 200_000 }, (_, index) => String((index * 7_919) % 10_007)).join(" ");
-  const clients = await Promise.all(Array.from({ length: 20 }, () => openRaw(port, OFFER)));
+  const clients = await Promise.all(Array.from({ length: 40 }, () => openRaw(port, OFFER)));
   for (const client of clients) client.sendCompressed(large);
-  // Much shorter than what it takes to compress all that.
-  await server.shutdown({ quiet: 0, closeTimeout: 20 });
+  // Much shorter than what it takes to compress all that, and longer than the clients, which are in this process, stand.
+  await server.shutdown({ quiet: 0, closeTimeout: ms(150), deadline: ms(60_000) });
   await Promise.all(clients.map((client) => client.closed()));
   for (const { messages, close, ended } of clients) {
     expect(messages[0] === large).toBe(true);
