@@ -197,9 +197,9 @@ describe("Rule 7, told", () => {
     busy.send("queued");
     await eventually(() => server.connections.size === 4);
     const shutdown = server.shutdown({
-      closeTimeout: ms(100),
-      lingerTimeout: ms(50),
-      deadline: ms(1500),
+      closeTimeout: ms(300),
+      lingerTimeout: ms(100),
+      deadline: ms(2000),
       lastCall: ms(800),
     });
     polite.send("during");
