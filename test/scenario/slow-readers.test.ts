@@ -33,11 +33,12 @@ async function stopBefore(
     stdio: ["ignore", "pipe", "inherit"],
   });
   onTestFinished(() => void client.kill("SIGKILL"));
+  // It may be over before our shutdown is.
+  const closed = once(client, "close");
   const lines = createInterface(client.stdout)[Symbol.asyncIterator]();
   await lines.next();
   const [report] = await Promise.all([server.shutdown(), allSent]);
   if (bytesPerSecond === 0) client.kill("SIGKILL");
-  const closed = once(client, "close");
   const { value, done } = await lines.next();
   await closed;
   return { report, seen: done === true ? undefined : (JSON.parse(value) as Seen) };
